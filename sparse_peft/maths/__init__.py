@@ -1,0 +1,1 @@
+"""Pure functions, each fast one beside its slow plain twin."""

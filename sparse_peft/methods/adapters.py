@@ -1,0 +1,173 @@
+"""Adapter folders: their card, and opening them on a backbone without trusting them.
+
+adapter.json                                   the card: method, settings, backbone, targets
+<component>/adapter_model.safetensors (+ adapter_config.json)      as PEFT writes it, or
+<component>/sparse_delta.safetensors           flat indices and differences of each weight
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sparse_peft import files, tables
+from sparse_peft.errors import BackboneError, SpecError
+from sparse_peft.methods import method as method_called
+from sparse_peft.methods.method import Method, Plan
+from sparse_peft.tuners.layout import DELTA_NAME, PEFT_NAME, PEFT_PREFIX
+
+if TYPE_CHECKING:
+    import torch
+
+CARD_NAME = "adapter.json"
+FORMAT = 1
+SHOWN_DIGITS = 12  # of a sha256, in messages
+
+
+@dataclass(frozen=True)
+class Card:
+    """What an adapter is, and what it is for."""
+
+    format: int
+    method: str
+    settings: dict[str, Any]
+    backbone: str
+    backbone_sha256: str
+    targets: tuple[str, ...]
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A card, and the tensors of each component, which are finite numbers of a known type."""
+
+    card: Card
+    tensors: "Mapping[str, Mapping[str, torch.Tensor]]"
+    sparse: bool
+    """Whether the tensors are differences at flat indices."""
+
+
+def write_card(
+    folder: Path,
+    method: Method,
+    backbone: str,
+    backbone_sha256: str,
+    targets: Sequence[str],
+    plan: Plan,
+) -> None:
+    """Write the card beside what `Attachment.save` has written."""
+    settings = tables.table(method)
+    card = Card(FORMAT, method.name, settings, backbone, backbone_sha256, tuple(targets), plan)
+    files.write_json(folder / CARD_NAME, tables.table(card))
+
+
+def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:
+    """A saved adapter, checked as far as that goes without its backbone.
+
+    Raises:
+        BackboneError: not an adapter, damaged, not finite, or made for another backbone.
+    """
+    from sparse_peft.tuners.adapter_tensors import checked_tensors
+    from sparse_peft.tuners.targets import paths_by_component
+
+    card = _card(folder)
+    if card.backbone_sha256 != backbone_sha256:
+        raise BackboneError(
+            f"{folder} was made for another backbone: {card.backbone} with sha256 "
+            f"{card.backbone_sha256[:SHOWN_DIGITS]}..., not {backbone_sha256[:SHOWN_DIGITS]}...; "
+            "open it on the backbone it was made for."
+        )
+    tensors, kinds = {}, set()
+    for component in paths_by_component(card.targets):
+        if not re.fullmatch(r"\w+", component):
+            raise BackboneError(f"{folder / CARD_NAME}: {component!r} is no name of a component.")
+        found = [n for n in (PEFT_NAME, DELTA_NAME) if (folder / component / n).exists()]
+        if len(found) != 1:
+            raise BackboneError(
+                f"{folder / component}: expected one of {PEFT_NAME} and {DELTA_NAME}."
+            )
+        kinds.add(found[0])
+        tensors[component] = checked_tensors(folder / component / found[0])
+    if len(kinds) != 1:
+        raise BackboneError(f"{folder}: its components are of different kinds, or there are none.")
+    return Adapter(card, tensors, sparse=kinds == {DELTA_NAME})
+
+
+def _card(folder: Path) -> Card:
+    from sparse_peft.tuners.adapter_tensors import check_file
+
+    path = folder / CARD_NAME
+    check_file(path)
+    try:
+        card = tables.build(Card, tables.read_json(path), str(path))
+    except SpecError as error:
+        raise BackboneError(str(error)) from error
+    if card.format != FORMAT:
+        raise BackboneError(f"{path} has format {card.format}; this version reads {FORMAT}.")
+    if len(set(card.targets)) != len(card.targets):
+        raise BackboneError(f"{path} names a target twice.")
+    return card
+
+
+class OpenAdapter:
+    """An adapter at work on its backbone until it is removed."""
+
+    def __init__(self, card: Card, remove: Callable[[], None]) -> None:
+        self.card = card
+        self._remove = remove
+
+    def remove(self) -> None:
+        """Leave the backbone as it was, bit for bit."""
+        self._remove()
+
+
+def open_adapter(
+    folder: Path, components: "Mapping[str, torch.nn.Module]", backbone_sha256: str
+) -> OpenAdapter:
+    """Put a saved adapter to work on the components of the backbone it was made for.
+
+    Raises:
+        BackboneError: as in `read_adapter`, or it does not fit these components.
+    """
+    from sparse_peft.tuners.adapter_tensors import add_differences
+    from sparse_peft.tuners.targets import has_weight
+
+    adapter = read_adapter(folder, backbone_sha256)
+    for target in adapter.card.targets:
+        if not has_weight(components, target):
+            raise BackboneError(f"{folder}: the backbone has no weight called {target}.")
+    if adapter.sparse:
+        remove = add_differences(components, adapter.card.targets, adapter.tensors, folder)
+    else:
+        remove = _attach_values(components, adapter, folder)
+    return OpenAdapter(adapter.card, remove)
+
+
+def _attach_values(
+    components: "Mapping[str, torch.nn.Module]", adapter: Adapter, folder: Path
+) -> Callable[[], None]:
+    from sparse_peft.tuners.targets import shapes_of
+
+    card = adapter.card
+    shapes = shapes_of(components, card.targets)
+    values = {
+        f"values/{component}/{name.removeprefix(PEFT_PREFIX)}": tensor
+        for component, tensors in adapter.tensors.items()
+        for name, tensor in tensors.items()
+    }
+    try:
+        method = tables.build(method_called(card.method), card.settings, str(folder / CARD_NAME))
+        count = method.footprint(shapes, card.plan).stored
+    except SpecError as error:
+        raise BackboneError(f"{folder}: {error}") from error
+    # Before anything of the size that the card claims is made.
+    if count != sum(tensor.numel() for tensor in values.values()):
+        raise BackboneError(f"{folder}: its card calls for {count} values, its files hold others.")
+    attachment = method.attach(components, card.targets, card.plan)
+    expected = {name: tensor.shape for name, tensor in attachment.state().items()}
+    if expected != {name: tensor.shape for name, tensor in values.items()}:
+        attachment.remove(keep=False)
+        raise BackboneError(f"{folder}: names or shapes of its tensors do not fit its card.")
+    attachment.load(values)
+    return lambda: attachment.remove(keep=False)

@@ -1,0 +1,82 @@
+"""LoRA, as PEFT does it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
+from sparse_peft.methods.sizes import at_least, matrices, refuse_below
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class LoRA:
+    """Each weight gains the product of two thin matrices."""
+
+    name: ClassVar[str] = "lora"
+    title: ClassVar[str] = "Low-Rank Adaptation"
+    label: ClassVar[str] = "LoRA"
+    family: ClassVar[str] = "lora"
+    source: ClassVar[str] = (
+        "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022, "
+        "arXiv:2106.09685; code: huggingface/peft v0.21.2"
+    )
+    starts_at_base: ClassVar[bool] = True
+
+    rank: int = 4
+    """Columns of the two thin matrices: the inner dimension of their product."""
+    alpha: float | None = None
+    """The product is multiplied by alpha / rank; empty means alpha = rank, so 1."""
+    dropout: float = 0.0
+    """Share of the adapter's input that is dropped in training, 0 to below 1."""
+
+    def __post_init__(self) -> None:
+        at_least("rank", self.rank, 1)
+        if self.alpha is not None and not self.alpha > 0:
+            raise SpecError(
+                f"alpha is {self.alpha}; expected more than 0, or nothing for the rank."
+            )
+        if not 0 <= self.dropout < 1:
+            raise SpecError(f"dropout is {self.dropout}; expected 0 to below 1.")
+
+    def budget_range(self, shapes: Shapes) -> tuple[int, int]:
+        """Rank 1, and one rank more."""
+        one = sum(out + in_ for out, in_ in matrices(shapes, self.label))
+        return one, one
+
+    def fit(self, budget: int, shapes: Shapes) -> "LoRA":
+        """The largest rank within the budget; no larger than the widest weight has ranks."""
+        smallest, step = self.budget_range(shapes)
+        refuse_below(smallest, budget, self.label, "rank 1")
+        full = max(min(pair) for pair in matrices(shapes, self.label))
+        return replace(self, rank=min(budget // step, full))
+
+    def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
+        """The rank."""
+        return f"rank {self.rank}"
+
+    def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
+        """rank * (in + out) for each weight; the product of the factors is dense."""
+        count = self.rank * self.budget_range(shapes)[0]
+        return Footprint(active=count, stored=count, support=None, estimated=False)
+
+    def attach(
+        self,
+        components: "Mapping[str, torch.nn.Module]",
+        targets: Sequence[str],
+        plan: Plan,
+    ) -> Attachment:
+        """PEFT's LoRA layers in place of the target Linears."""
+        from peft import LoraConfig
+
+        from sparse_peft.tuners.peft_attachment import PeftAttachment
+
+        config = LoraConfig(
+            r=self.rank,
+            lora_alpha=self.rank if self.alpha is None else self.alpha,
+            lora_dropout=self.dropout,
+        )
+        return PeftAttachment(components, targets, config, plan.seed)

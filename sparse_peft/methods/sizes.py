@@ -1,0 +1,52 @@
+"""The words in which a method refuses a budget or weights that it cannot use."""
+
+from collections.abc import Callable
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.method import Shapes
+
+
+def refuse_below(smallest: int, budget: int, label: str, unit: str) -> None:
+    """Stop where not even the smallest of a method fits.
+
+    Raises:
+        SpecError: names the smallest possible budget.
+    """
+    if budget < smallest:
+        raise SpecError(
+            f"a budget of {budget} values is too small for {label}: "
+            f"the smallest possible here is {smallest} ({unit})."
+        )
+
+
+def matrices(shapes: Shapes, label: str) -> list[tuple[int, int]]:
+    """The shapes as (out, in) pairs.
+
+    Raises:
+        SpecError: one of the weights is not a matrix.
+    """
+    pairs = []
+    for name, shape in shapes.items():
+        if len(shape) != 2:
+            raise SpecError(f"{label} tunes matrices only; {name} has shape {tuple(shape)}.")
+        pairs.append((shape[0], shape[1]))
+    return pairs
+
+
+def largest(holds: Callable[[int], bool], top: int) -> int:
+    """The largest of 1..top for which `holds`, which is true up to some number and then false."""
+    low, high = 1, top
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def at_least(name: str, value: int, smallest: int) -> None:
+    """Refuse a setting below its range.
+
+    Raises:
+        SpecError: names the setting and what is allowed.
+    """
+    if value < smallest:
+        raise SpecError(f"{name} is {value}; expected {smallest} or more.")

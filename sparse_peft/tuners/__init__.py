@@ -1,0 +1,1 @@
+"""The heavy half of the methods: layers, optimizers and attachments."""

@@ -1,0 +1,102 @@
+"""The tensors of a saved adapter, opened without trusting them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sparse_peft.errors import BackboneError
+from sparse_peft.tuners.targets import paths_by_component, weight_of
+from sparse_peft.tuners.touched import Touched
+
+LARGEST_TEXT = 2**20  # bytes of a card, or of the header of a tensor file
+LARGEST_FILE = 2**33  # bytes; a full-rank LoRA of SDXL's attention in fp32
+
+
+def check_file(path: Path, largest: int = LARGEST_TEXT) -> None:
+    """Refuse what is no plain file of at most `largest` bytes.
+
+    Raises:
+        BackboneError: names the file.
+    """
+    if path.is_symlink() or not path.is_file():
+        raise BackboneError(f"{path} is missing or not a plain file; this is not an adapter.")
+    if path.stat().st_size > largest:
+        raise BackboneError(f"{path} has {path.stat().st_size} bytes; at most {largest} are read.")
+
+
+def checked_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file: of a known type, and finite.
+
+    Raises:
+        BackboneError: names the file and what is wrong with it.
+    """
+    check_file(path, LARGEST_FILE)
+    with path.open("rb") as file:
+        header = int.from_bytes(file.read(8), "little")
+    if header > LARGEST_TEXT:
+        raise BackboneError(f"{path} declares a header of {header} bytes; at most {LARGEST_TEXT}.")
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except SafetensorError as error:
+        raise BackboneError(f"{path} is damaged or no safetensors file ({error}).") from error
+    for name, tensor in tensors.items():
+        if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.int32):
+            raise BackboneError(f"{path}: {name} holds {tensor.dtype}, which no adapter does.")
+        if not torch.isfinite(tensor).all():
+            raise BackboneError(f"{path}: {name} holds values that are not finite numbers.")
+    return tensors
+
+
+def add_differences(
+    components: Mapping[str, nn.Module],
+    targets: Sequence[str],
+    tensors_of: Mapping[str, Mapping[str, Tensor]],
+    folder: Path,
+) -> Callable[[], None]:
+    """Add the saved differences of each component to its weights.
+
+    Returns:
+        What takes them out again, bit for bit.
+
+    Raises:
+        BackboneError: they do not fit the weights; nothing has changed.
+    """
+    changes: list[tuple[Touched, Tensor, Tensor]] = []
+    for component, paths in paths_by_component(targets).items():
+        tensors = tensors_of[component]
+        if tensors.keys() != {f"{p}.{part}" for p in paths for part in ("index", "difference")}:
+            raise BackboneError(f"{folder / component} does not hold the targets of its card.")
+        for path in paths:
+            weight = weight_of(components, f"{component}/{path}")
+            index, difference = tensors[f"{path}.index"], tensors[f"{path}.difference"]
+            _check_sparse(f"{folder / component}: {path}", index, difference, weight.numel())
+            changes.append((Touched(weight), index, difference))
+    for touched, index, difference in changes:
+        touched.add(index)
+        _, originals = touched.resolved()
+        touched.write(originals.float() + difference.to(originals.device))
+
+    def remove() -> None:
+        for touched, _, _ in changes:
+            touched.restore()
+
+    return remove
+
+
+def _check_sparse(where: str, index: Tensor, difference: Tensor, size: int) -> None:
+    fits = (
+        index.dtype == torch.int32
+        and difference.dtype == torch.float32
+        and index.ndim == 1
+        and index.shape == difference.shape
+        and bool((index[1:] > index[:-1]).all())
+        and bool(((index >= 0) & (index < size)).all())
+    )
+    if not fits:
+        raise BackboneError(
+            f"{where}: expected ascending int32 indices below {size} and one float32 for each."
+        )

@@ -1,0 +1,170 @@
+"""Any PEFT tuner at work in the components of a backbone."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from peft import PeftConfig, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
+from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, cast_adapter_dtype
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from sparse_peft.tuners.footprint import Footprint
+from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
+from sparse_peft.tuners.targets import module_at, paths_by_component
+
+ADAPTER = "default"
+# Of the official WaveFT trainer and of diffusers' LoRA scripts; decoupled, on the adapter alone.
+WEIGHT_DECAY = 1e-4
+
+
+class PeftAttachment:
+    """A tuner in each component, with one AdamW for them all; an `Attachment`.
+
+    Args:
+        config: the tuner's settings; targets are filled in for each component.
+        seed: of the tuner's own initialisation.
+        touched: how many entries of its weight a tuner layer can change, if not all.
+    """
+
+    def __init__(
+        self,
+        components: Mapping[str, nn.Module],
+        targets: Sequence[str],
+        config: PeftConfig,
+        seed: int,
+        touched: Callable[[BaseTunerLayer], int] | None = None,
+    ) -> None:
+        self._components = {name: components[name] for name in paths_by_component(targets)}
+        self._trained_before = [
+            (param, param.requires_grad)
+            for component in self._components.values()
+            for param in component.parameters()
+        ]
+        self._tuners: dict[str, BaseTuner] = {}
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            for name, paths in paths_by_component(targets).items():
+                self._tuners[name] = _inject(self._components[name], paths, config)
+        self._layers = {target: module_at(components, target) for target in targets}
+        self._params = [
+            param
+            for component in self._components.values()
+            for param in component.parameters()
+            if param.requires_grad
+        ]
+        self._touched = touched
+        self._optimizer: torch.optim.AdamW | None = None
+
+    def optimizer(self, lr: float) -> torch.optim.Optimizer:
+        """AdamW on the adapter's values."""
+        if self._optimizer is None:
+            self._optimizer = torch.optim.AdamW(self._params, lr=lr, weight_decay=WEIGHT_DECAY)
+        return self._optimizer
+
+    def before_forward(self, step: int) -> None:
+        """Nothing to do."""
+
+    def penalty(self) -> None:
+        """None."""
+
+    def clip(self, max_norm: float) -> None:
+        """Scale the gradients down together."""
+        torch.nn.utils.clip_grad_norm_(self._params, max_norm)
+
+    def after_step(self, step: int) -> None:
+        """Nothing to do."""
+
+    def measured(self) -> Footprint:
+        """The values that are there."""
+        count = sum(param.numel() for param in self._params)
+        support = None
+        if self._touched is not None:
+            support = sum(self._touched(layer) for layer in self._layers.values())
+        return Footprint(active=count, stored=count, support=support, estimated=False)
+
+    def _values(self, component: str) -> dict[str, Tensor]:
+        """The adapter's tensors of one component by PEFT's names, without its prefix."""
+        model = self._components[component]
+        found: dict[str, Tensor] = get_peft_model_state_dict(
+            model, dict(model.named_parameters()), ADAPTER, save_embedding_layers=False
+        )
+        return {key: value.detach() for key, value in found.items()}
+
+    def state(self) -> dict[str, Tensor]:
+        """The adapter's values and AdamW's moments."""
+        found = {
+            f"values/{name}/{key}": value
+            for name in self._components
+            for key, value in self._values(name).items()
+        }
+        if self._optimizer is not None:
+            for number, param in enumerate(self._params):
+                for key, value in self._optimizer.state[param].items():
+                    found[f"optimizer/{number}/{key}"] = value
+        return {key: value.to("cpu", copy=True).contiguous() for key, value in found.items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Take up values, and moments if there are any."""
+        values: dict[str, dict[str, Tensor]] = {name: {} for name in self._components}
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            kind, name, rest = key.split("/", 2)
+            if kind == "values":
+                values[name][rest] = value
+            else:
+                moments.setdefault(int(name), {})[rest] = value.clone()
+        for name, component in self._components.items():
+            if values[name].keys() != self._values(name).keys():
+                raise ValueError(f"the values of {name} are not those of this adapter")
+            set_peft_model_state_dict(component, values[name], ADAPTER)
+        if self._optimizer is not None:
+            table = self._optimizer.state_dict()
+            self._optimizer.load_state_dict({**table, "state": moments})
+        elif moments:
+            raise ValueError("make the optimizer before loading its state")
+
+    def save(self, folder: Path) -> None:
+        """Write PEFT's own layout into a subfolder for each component."""
+        for name, tuner in self._tuners.items():
+            config = copy.copy(tuner.peft_config[ADAPTER])
+            config.inference_mode = True
+            config.target_modules = sorted(config.target_modules)
+            config.save_pretrained(str(folder / name))
+            values = {PEFT_PREFIX + k: v.cpu().contiguous() for k, v in self._values(name).items()}
+            save_file(values, folder / name / PEFT_NAME, metadata={"format": "pt"})
+
+    def change(self, target: str) -> Float[Tensor, "out in"]:
+        """The whole update of one weight."""
+        delta: Tensor = self._layers[target].get_delta_weight(ADAPTER)  # type: ignore[operator]
+        return delta.detach().float().cpu()
+
+    def remove(self, keep: bool) -> None:
+        """Put the plain modules back."""
+        for tuner in self._tuners.values():
+            if keep:
+                tuner.merge_and_unload()
+            else:
+                tuner.unload()
+        for param, trained in self._trained_before:
+            param.requires_grad_(trained)
+
+
+def _inject(component: nn.Module, paths: Sequence[str], config: PeftConfig) -> BaseTuner:
+    """The tuner of one component, on exactly these modules."""
+    config = copy.deepcopy(config)
+    config.target_modules = set(paths)
+    # PEFT also takes modules whose path ends like a target's.
+    endings = tuple(f".{path}" for path in paths)
+    others = {n for n, _ in component.named_modules() if n.endswith(endings)} - set(paths)
+    if others:
+        config.exclude_modules = others
+    tuner = PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type](component, config, ADAPTER)
+    if set(tuner.targeted_module_names) != set(paths):
+        raise ValueError(f"PEFT tunes {sorted(tuner.targeted_module_names)}, not {sorted(paths)}")
+    # Moments and small steps vanish in half precision; PEFT's own models do the same.
+    cast_adapter_dtype(component, ADAPTER)
+    return tuner

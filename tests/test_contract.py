@@ -1,0 +1,266 @@
+"""What every method promises the training loop; a new method passes this file unchanged."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sparse_peft import tables
+from sparse_peft.errors import SpecError
+from sparse_peft.methods import all_methods
+from sparse_peft.methods.adapters import open_adapter, write_card
+from sparse_peft.methods.method import Attachment, Method, MethodClass, Plan
+
+TARGETS = ("net/first", "net/block.second", "head/0")
+PLAN = Plan(steps=12, seed=3)
+SHA = "0" * 64
+
+
+class Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Linear(12, 20)
+        self.block = nn.ModuleDict({"second": nn.Linear(20, 16, bias=False)})
+        self.second = nn.Linear(16, 16)  # not a target, though its name ends like one
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(self.block["second"](torch.tanh(self.first(x))))
+
+
+def components() -> dict[str, nn.Module]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return {"net": Net(), "head": nn.Sequential(nn.Linear(16, 5))}
+
+
+def output(parts: dict[str, nn.Module]) -> Tensor:
+    x = torch.randn(32, 12, generator=torch.Generator().manual_seed(1))
+    return parts["head"](parts["net"](x))
+
+
+def loss(parts: dict[str, nn.Module]) -> Tensor:
+    wanted = torch.randn(32, 5, generator=torch.Generator().manual_seed(2))
+    return (output(parts) - wanted).square().mean()
+
+
+def shapes(parts: dict[str, nn.Module]) -> dict[str, tuple[int, ...]]:
+    found = {}
+    for target in TARGETS:
+        component, _, path = target.partition("/")
+        found[target] = tuple(parts[component].get_submodule(path).weight.shape)
+    return found
+
+
+def step(parts: dict[str, nn.Module], attachment: Attachment, number: int) -> None:
+    optimizer = attachment.optimizer(lr=LR)
+    attachment.before_forward(number)
+    value = loss(parts)
+    if (penalty := attachment.penalty()) is not None:
+        value = value + penalty
+    value.backward()
+    attachment.clip(1.0)
+    optimizer.step()
+    attachment.after_step(number)
+    optimizer.zero_grad()
+
+
+LR = 3e-3
+
+
+@pytest.fixture(params=sorted(all_methods()))
+def kind(request: pytest.FixtureRequest) -> MethodClass:
+    return all_methods()[request.param]
+
+
+@pytest.fixture
+def parts() -> dict[str, nn.Module]:
+    return components()
+
+
+@pytest.fixture
+def chosen(kind: MethodClass, parts: dict[str, nn.Module]) -> Method:
+    """The method at a budget that holds some of it."""
+    limits = kind().budget_range(shapes(parts))
+    return (
+        kind() if limits is None else kind().fit(limits[0] + 2 * max(limits[1], 30), shapes(parts))
+    )
+
+
+@pytest.fixture
+def attached(chosen: Method, parts: dict[str, nn.Module]) -> Attachment:
+    found = chosen.attach(parts, TARGETS, PLAN)
+    found.optimizer(LR)
+    return found
+
+
+def weights(parts: dict[str, nn.Module]) -> dict[str, Tensor]:
+    return {f"{c}/{n}": p.clone() for c, m in parts.items() for n, p in m.state_dict().items()}
+
+
+def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
+    return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
+
+
+def test_a_method_and_its_attachment_speak_the_protocols(chosen, attached):
+    assert isinstance(chosen, Method)
+    assert isinstance(attached, Attachment)
+    assert len(chosen.label) <= 9
+    assert attached.optimizer(LR) is attached.optimizer(LR)
+
+
+def test_starts_at_base_is_honest(chosen, parts):
+    before = output(parts)
+    attachment = chosen.attach(parts, TARGETS, PLAN)
+    assert torch.equal(output(parts), before) == chosen.starts_at_base
+    moved = max(float(attachment.change(target).abs().max()) for target in TARGETS)
+    assert (moved == 0) == chosen.starts_at_base
+
+
+def test_counts_equal_the_footprint(chosen, parts, attached):
+    expected = chosen.footprint(shapes(parts), PLAN)
+    for number in range(PLAN.steps):
+        step(parts, attached, number)
+    measured = attached.measured()
+    assert measured.active == expected.active
+    assert not measured.estimated
+    if not expected.estimated:
+        assert measured == expected
+
+
+def test_a_fitted_method_is_within_the_budget_and_the_next_size_is_not(kind, parts):
+    limits = kind().budget_range(shapes(parts))
+    if limits is None:
+        return
+    smallest, step_size = limits
+    for budget in (smallest, smallest + step_size, 3 * smallest + 1):
+        active = kind().fit(budget, shapes(parts)).footprint(shapes(parts), PLAN).active
+        assert budget - step_size - len(TARGETS) < active <= budget
+    assert kind().fit(10**12, shapes(parts)) == kind().fit(10**15, shapes(parts))
+
+
+def test_a_budget_below_the_smallest_is_an_error_that_names_it(kind, parts):
+    limits = kind().budget_range(shapes(parts))
+    if limits is None:
+        return
+    for budget in (0, limits[0] - 1):
+        with pytest.raises(SpecError, match=rf"\b{limits[0]}\b"):
+            kind().fit(budget, shapes(parts))
+
+
+def test_three_steps_lower_the_loss(parts, attached):
+    before = loss(parts).item()
+    for number in range(3):
+        step(parts, attached, number)
+    assert loss(parts).item() < before
+
+
+def test_only_the_targets_change(parts, attached):
+    before = weights(components())
+    for number in range(3):
+        step(parts, attached, number)
+    attached.remove(keep=True)
+    owned = {f"{target}.weight" for target in TARGETS}
+    after = weights(parts)
+    assert {k for k in before if not torch.equal(before[k], after[k])} == owned
+
+
+def test_a_loaded_state_gives_the_same_output_and_the_same_next_steps(chosen, parts, attached):
+    for number in range(4):
+        step(parts, attached, number)
+    saved = attached.state()
+    assert all(tensor.device.type == "cpu" for tensor in saved.values())
+    again = components()
+    other = chosen.attach(again, TARGETS, PLAN)
+    other.optimizer(LR)
+    other.load({key: value.clone() for key, value in saved.items()})
+    assert torch.equal(output(again), output(parts))
+    for number in range(4, PLAN.steps):
+        step(parts, attached, number)
+        step(again, other, number)
+        assert torch.equal(output(again), output(parts))
+    assert same(other.state(), attached.state())
+
+
+def test_loading_an_earlier_state_goes_back(parts, attached):
+    step(parts, attached, 0)
+    earlier, was = attached.state(), output(parts)
+    for number in range(1, PLAN.steps):
+        step(parts, attached, number)
+    attached.load(earlier)
+    assert torch.equal(output(parts), was)
+    assert same(attached.state(), earlier)
+
+
+def test_the_same_seed_gives_the_same_bits(chosen):
+    results = []
+    for _ in range(2):
+        parts = components()
+        torch.rand(7)  # what others draw must not matter
+        attachment = chosen.attach(parts, TARGETS, PLAN)
+        for number in range(PLAN.steps):
+            step(parts, attachment, number)
+        results.append(attachment.state())
+    assert same(*results)
+
+
+def test_removing_gives_the_base_back_bit_for_bit(parts, chosen):
+    before, flags = (
+        weights(parts),
+        [p.requires_grad for m in parts.values() for p in m.parameters()],
+    )
+    modules = [type(module) for part in parts.values() for module in part.modules()]
+    attachment = chosen.attach(parts, TARGETS, PLAN)
+    for number in range(PLAN.steps):
+        step(parts, attachment, number)
+    attachment.remove(keep=False)
+    assert same(weights(parts), before)
+    assert modules == [type(module) for part in parts.values() for module in part.modules()]
+    assert flags == [p.requires_grad for m in parts.values() for p in m.parameters()]
+    loss(parts).backward()
+    assert all(p.grad is not None for m in parts.values() for p in m.parameters())
+
+
+def test_merging_keeps_the_output_and_the_change(parts, attached):
+    before = weights(components())
+    base = {target: before[f"{target}.weight"] for target in TARGETS}
+    for number in range(PLAN.steps):
+        step(parts, attached, number)
+    trained, changes = output(parts), {target: attached.change(target) for target in TARGETS}
+    attached.remove(keep=True)
+    torch.testing.assert_close(output(parts), trained, rtol=1e-5, atol=1e-6)
+    after = weights(parts)
+    assert after.keys() == before.keys()
+    for target, change in changes.items():
+        assert change.dtype == torch.float32
+        torch.testing.assert_close(
+            after[f"{target}.weight"] - base[target], change, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_settings_survive_a_table(chosen):
+    assert tables.build(type(chosen), tables.table(chosen), "here") == chosen
+
+
+def test_a_saved_adapter_opens_to_the_same_output_and_closes_without_a_trace(
+    chosen, parts, attached, tmp_path
+):
+    for number in range(PLAN.steps):
+        step(parts, attached, number)
+    attached.save(tmp_path)
+    write_card(tmp_path, chosen, "toy", SHA, TARGETS, PLAN)
+    fresh = components()
+    before = weights(fresh)
+    opened = open_adapter(tmp_path, fresh, SHA)
+    torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
+    opened.remove()
+    assert same(weights(fresh), before)
+
+
+def test_the_stored_numbers_are_those_of_the_files(parts, attached, tmp_path):
+    from safetensors.torch import load_file
+
+    for number in range(PLAN.steps):
+        step(parts, attached, number)
+    attached.save(tmp_path)
+    found = [load_file(path) for path in tmp_path.rglob("*.safetensors")]
+    stored = sum(tensor.numel() for tensors in found for tensor in tensors.values())
+    assert stored == attached.measured().stored
