@@ -1,0 +1,1 @@
+"""Frozen pretrained models: where they come from, how they encode, predict, sample and judge."""

@@ -1,0 +1,95 @@
+"""The judge: a CLIP that turns pictures and prompts into features; it conditions no UNet."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+from sparse_peft.backbones.source import BUILTIN
+from sparse_peft.errors import BackboneError
+
+CHUNK = 32
+
+
+class Judge:
+    """Features of pictures and prompts, float32, unit norm."""
+
+    def __init__(
+        self, identity: str, revision: str, model: Any, tokenizer: Any, device: torch.device
+    ) -> None:
+        self.id, self.revision, self.device = identity, revision, device
+        self._model = model.requires_grad_(False).eval().to(device)
+        self._tokenizer = tokenizer
+        settings = model.visual.preprocess_cfg
+        self._side = model.visual.image_size[0]
+        self._mean = torch.tensor(settings["mean"]).view(3, 1, 1)
+        self._std = torch.tensor(settings["std"]).view(3, 1, 1)
+
+    @torch.no_grad()
+    def pictures(self, pictures: Sequence[Float[Tensor, "3 _ _"]]) -> Float[Tensor, "N D"]:
+        """Features of pictures in [-1, 1]; square ones lose nothing but resolution."""
+        parts = []
+        with self._exactly():
+            for start in range(0, len(pictures), CHUNK):
+                rows = [self._fitted(p) for p in pictures[start : start + CHUNK]]
+                batch = torch.stack(rows).to(self.device)
+                parts.append(self._model.encode_image(batch, normalize=True))
+        return torch.cat(parts).cpu()
+
+    @torch.no_grad()
+    def prompts(self, prompts: Sequence[str]) -> Float[Tensor, "N D"]:
+        """Features of prompts."""
+        ids = self._tokenizer(list(prompts)).to(self.device)
+        with self._exactly():
+            features: Tensor = self._model.encode_text(ids, normalize=True)
+        return features.cpu()
+
+    def _exactly(self) -> torch.autocast:
+        """Full precision, also inside a run's autocast: a judge must not depend on it."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    def _fitted(self, picture: Float[Tensor, "3 H W"]) -> Float[Tensor, "3 s s"]:
+        size = (self._side, self._side)
+        if picture.shape[1:] != size:
+            picture = F.interpolate(picture[None], size, mode="bicubic", antialias=True)[0].clamp(
+                -1, 1
+            )
+        return ((picture + 1) / 2 - self._mean) / self._std
+
+
+def load(name: str, device: torch.device) -> Judge:
+    """The judge called `builtin`, a folder, or any open_clip model as `architecture/pretrained`.
+
+    Raises:
+        BackboneError: open_clip does not know it, or its weights cannot be had.
+    """
+    import open_clip
+
+    folder = BUILTIN / "judge" if name == "builtin" else Path(name)
+    try:
+        if folder.is_dir():
+            model = open_clip.create_model(f"local-dir:{folder}", load_weights=True)
+            tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
+            return Judge(name, _sha256(folder), model, tokenizer, device)
+        architecture, _, weights = name.partition("/")
+        model = open_clip.create_model(
+            architecture, pretrained=weights or None, require_pretrained=True
+        )
+        return Judge(name, weights, model, open_clip.get_tokenizer(architecture), device)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BackboneError(
+            f"the judge {name!r} could not be loaded ({type(error).__name__}: {error}). "
+            "Use builtin, a folder in open_clip's layout, or a name such as ViT-B-32/openai."
+        ) from error
+
+
+def _sha256(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()

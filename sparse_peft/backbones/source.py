@@ -1,0 +1,153 @@
+"""Where a backbone's files are, what they are made of and their fingerprint; no torch."""
+
+import hashlib
+import json
+import re
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sparse_peft.errors import BackboneError
+
+BUILTIN = Path(__file__).parent / "builtin_weights"
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+FAMILIES = {
+    "StableDiffusionPipeline": "sd",
+    "StableDiffusionXLPipeline": "sdxl",
+}
+HUB_FILES = ("*.json", "*.txt", "*.safetensors", "*.model")
+HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
+
+# Which weights of a UNet the methods tune, by the end of their module path.
+TARGETS = {
+    "attention": r"\.attn\d\.(to_q|to_k|to_v|to_out\.0)$",
+    "attention+ff": r"\.(attn\d\.(to_q|to_k|to_v|to_out\.0)|ff\.net\.(0\.proj|2))$",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A backbone's folder on this machine."""
+
+    id: str
+    folder: Path
+    family: str
+    title: str
+
+    @property
+    def known_nouns(self) -> tuple[str, ...]:
+        """Nouns the backbone was trained on; empty where nobody wrote them down."""
+        return tuple(_card(self.folder).get("objects", ()))
+
+    @property
+    def known_places(self) -> tuple[str, ...]:
+        """Places the backbone was trained on; empty where nobody wrote them down."""
+        return tuple(_card(self.folder).get("places", ()))
+
+
+def resolve(name: str) -> Source:
+    """The backbone called `builtin`, a local diffusers folder, or a hub id (`owner/name@revision`).
+
+    Raises:
+        BackboneError: nothing of that name, not a diffusers folder, or a pipeline of another class.
+    """
+    if name == "builtin":
+        return _source("builtin", BUILTIN / "pipeline", "Built-in")
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _source(str(folder.resolve()), folder.resolve(), folder.name)
+    if HUB_ID.fullmatch(name):
+        return _source(name, _download(name), name.split("/")[1])
+    raise BackboneError(
+        f"--backbone {name!r}: no such folder, and not a hub id. "
+        "Use builtin, a diffusers folder, or a hub id such as owner/name."
+    )
+
+
+def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
+    """Shape of every weight that methods may tune: `unet/<module path>` to (out, in)."""
+    pattern = re.compile(TARGETS[targets])
+    found = {
+        f"unet/{path}": shape
+        for key, shape in _tensor_shapes(source.folder / "unet").items()
+        if pattern.search(path := key.removesuffix(".weight")) and key.endswith(".weight")
+    }
+    if not found:
+        raise BackboneError(
+            f"{source.folder / 'unet'} holds no weight that {targets!r} names. "
+            "Use a Stable Diffusion 1.5 or SDXL class backbone in safetensors."
+        )
+    return dict(sorted(found.items()))
+
+
+def fingerprint(source: Source) -> str:
+    """sha256 over the sha256 of the backbone's weight files, in order of their names."""
+    whole = hashlib.sha256()
+    for path in sorted(source.folder.rglob("*.safetensors")):
+        whole.update(_file_sha256(path, path.stat().st_mtime_ns).encode())
+    return whole.hexdigest()
+
+
+@cache
+def _file_sha256(path: Path, _modified: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _source(identity: str, folder: Path, title: str) -> Source:
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise BackboneError(
+            f"{folder} has no model_index.json, so it is not a diffusers folder. "
+            "Save the pipeline with save_pretrained, or give its hub id."
+        )
+    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
+    if kind not in FAMILIES:
+        raise BackboneError(f"{folder} is a {kind}; these can be tuned: {', '.join(FAMILIES)}.")
+    return Source(identity, folder, "builtin" if identity == "builtin" else FAMILIES[kind], title)
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    path = folder.parent / "card.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _download(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        folder = snapshot_download(
+            repository, revision=revision or None, allow_patterns=list(HUB_FILES)
+        )
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise BackboneError(
+            f"--backbone {name!r} could not be fetched from the hub ({type(error).__name__}). "
+            "Check the name and the network, or give a local diffusers folder."
+        ) from error
+    return Path(folder)
+
+
+def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    merged: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        header = _header(path)
+        header.pop("__metadata__", None)
+        merged |= {key: tuple(value["shape"]) for key, value in header.items()}
+    return merged
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with open(path, "rb") as file:
+        prefix = file.read(8)
+        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else HEADER_LIMIT
+        if length >= HEADER_LIMIT:
+            raise BackboneError(f"{path} is not a safetensors file. Fetch it again.")
+        try:
+            header: dict[str, Any] = json.loads(file.read(length))
+        except ValueError as error:
+            raise BackboneError(f"{path} has a damaged header. Fetch it again.") from error
+    return header

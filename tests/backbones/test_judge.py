@@ -1,0 +1,49 @@
+"""The judge gives unit-norm features, and is not the tower that conditions the UNet."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sparse_peft.backbones import judge
+from sparse_peft.backbones.source import BUILTIN
+from sparse_peft.errors import BackboneError
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def builtin() -> judge.Judge:
+    return judge.load("builtin", CPU)
+
+
+def test_features_have_unit_norm(builtin: judge.Judge) -> None:
+    pictures = builtin.pictures([torch.rand(3, 64, 64) * 2 - 1, torch.rand(3, 128, 128) * 2 - 1])
+    prompts = builtin.prompts(["a cat", "a dog in the snow"])
+    for features in (pictures, prompts):
+        torch.testing.assert_close(features.norm(dim=1), torch.ones(2))
+
+
+def test_it_reads_words(builtin: judge.Judge) -> None:
+    same, other = builtin.prompts(["a cat", "a car"])
+    torch.testing.assert_close(builtin.prompts(["a cat"])[0], same)
+    assert same @ other < 0.9
+
+
+def test_it_is_not_the_text_tower_that_conditions(builtin: judge.Judge) -> None:
+    judging = load_file(BUILTIN / "judge" / "open_clip_model.safetensors")
+    conditioning = load_file(BUILTIN / "pipeline" / "text_encoder" / "model.safetensors")
+    [key] = [k for k in conditioning if k.endswith("final_layer_norm.weight")]
+    assert not torch.equal(judging["ln_final.weight"], conditioning[key])
+    assert builtin.revision == judge.load("builtin", CPU).revision
+
+
+def test_an_unknown_judge_is_refused_in_words() -> None:
+    with pytest.raises(BackboneError, match="could not be loaded"):
+        judge.load("no-such-model/none", CPU)
+
+
+def test_a_folder_that_is_no_judge_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match="could not be loaded"):
+        judge.load(str(tmp_path), CPU)

@@ -1,0 +1,80 @@
+"""Where backbones come from, and what is said when they do not."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from safetensors import safe_open
+
+from sparse_peft.backbones import source
+from sparse_peft.errors import BackboneError
+from tests.small_models import save_sd
+
+
+def test_the_builtin_backbone_names_what_it_knows() -> None:
+    builtin = source.resolve("builtin")
+    assert builtin.family == "builtin"
+    assert {"cat", "dog", "cup"} <= set(builtin.known_nouns)
+    assert "in the snow" in builtin.known_places
+
+
+def test_shapes_come_from_the_headers_of_all_shards() -> None:
+    builtin = source.resolve("builtin")
+    shapes = source.shapes(builtin, "attention+ff")
+    assert sum(out + into for out, into in shapes.values()) == 34_944
+    for path in (builtin.folder / "unet").glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            for key in file.keys():  # noqa: SIM118 (not a dict)
+                name = f"unet/{key.removesuffix('.weight')}"
+                if name in shapes:
+                    assert shapes[name] == tuple(file.get_slice(key).get_shape())
+
+
+def test_attention_alone_is_a_part_of_attention_and_feed_forward() -> None:
+    builtin = source.resolve("builtin")
+    attention = source.shapes(builtin, "attention")
+    assert attention.items() < source.shapes(builtin, "attention+ff").items()
+    assert all(".attn" in name for name in attention)
+
+
+def test_the_fingerprint_follows_the_weights(tmp_path: Path) -> None:
+    folder = save_sd(tmp_path / "model")
+    before = source.fingerprint(source.resolve(str(folder)))
+    assert before == source.fingerprint(source.resolve(str(folder)))
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    changed = bytearray(path.read_bytes())
+    changed[-1] ^= 1
+    path.write_bytes(changed)
+    assert before != source.fingerprint(source.resolve(str(folder)))
+
+
+def test_a_name_that_is_nothing_is_refused_in_words() -> None:
+    with pytest.raises(BackboneError, match="Use builtin, a diffusers folder, or a hub id"):
+        source.resolve("no such thing")
+
+
+def test_a_folder_that_is_no_pipeline_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=r"no model_index\.json"):
+        source.resolve(str(tmp_path))
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
+    with pytest.raises(BackboneError, match="is a FluxPipeline; these can be tuned"):
+        source.resolve(str(tmp_path))
+
+
+def test_a_damaged_weight_file_is_refused_in_words(tmp_path: Path) -> None:
+    folder = save_sd(tmp_path / "model")
+    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    for damage in (b"", b"\xff" * 8 + b"{}", struct.pack("<Q", 4) + b"nope"):
+        path.write_bytes(damage)
+        with pytest.raises(BackboneError, match=r"Fetch it again\."):
+            source.shapes(source.resolve(str(folder)), "attention")
+
+
+def test_without_a_network_a_hub_id_is_refused_in_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(BackboneError, match="could not be fetched from the hub"):
+        source.resolve("nobody/nothing")

@@ -1,0 +1,42 @@
+"""Prompts and settings of a comparison."""
+
+from pathlib import Path
+
+import pytest
+
+from sparse_peft import tables
+from sparse_peft.errors import SpecError
+from sparse_peft.tasks.recipe import Shared, Training, TrainSettings
+from tests.tasks.local_job import small_shared, train_settings
+
+
+def test_the_backbone_reads_the_token_and_the_judge_does_not() -> None:
+    shared = small_shared(Path("x"), noun="owl")
+    assert shared.drawn("a {subject} at sunset") == "a sks owl at sunset"
+    assert shared.plain("a {subject} at sunset") == "an owl at sunset"
+    assert shared.plain("two cats and my {subject}") == "two cats and my owl"
+    assert shared.class_prompt == "an owl"
+
+
+def test_settings_survive_a_table() -> None:
+    settings = train_settings(small_shared(Path("x")), "lora")
+    assert tables.build(TrainSettings, tables.table(settings), "settings") == settings
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size", "accumulation", "checkpoint_every"])
+def test_a_number_below_one_is_refused(name: str) -> None:
+    with pytest.raises(SpecError, match=f"{name} is 0; use 1 or more"):
+        Training(**{"lr": 1.0, "steps": 1, "seed": 0} | {name: 0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan")])
+def test_a_learning_rate_must_be_positive(lr: float) -> None:
+    with pytest.raises(SpecError, match="use a number above 0"):
+        Training(lr=lr, steps=1, seed=0)
+
+
+def test_a_comparison_needs_prompts_and_seeds() -> None:
+    table = tables.table(small_shared(Path("x")))
+    for empty in ("prompts", "seeds"):
+        with pytest.raises(SpecError, match="at least one prompt and one seed"):
+            tables.build(Shared, table | {empty: []}, "settings")
