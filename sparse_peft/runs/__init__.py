@@ -1,0 +1,1 @@
+"""Runs: one piece of heavy work each, done once, in one directory, by one worker."""
