@@ -1,0 +1,1 @@
+"""A person's pictures, captions and prompts, checked before anything trains on them."""
