@@ -1,0 +1,208 @@
+"""What one run drew and how it scores: reports and features of a run's folder, as numbers."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from sparse_peft.errors import RunError
+from sparse_peft.metrics import pictures
+from sparse_peft.metrics.intervals import Interval, interval
+
+METRICS = ("subject_fidelity", "prompt_fidelity", "diversity", "drift")
+SAME_PICTURE = 1e-3  # mean 1 - cosine to the base's pictures below which nothing was learned
+UNIT = 1e-3  # how far a feature's length may be from 1
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """The pictures of one run: its report, and the judge's features where there was a judge.
+
+    A train run is read against the prepare run, whose prompts and seeds it must cover.
+    """
+
+    folder: Path
+    report: dict[str, Any]
+    features: Mapping[str, Float[np.ndarray, "N D"]]
+    base: "Drawn | None" = None
+
+    @classmethod
+    def read(cls, folder: Path, base: "Drawn | None" = None) -> "Drawn":
+        """What a run left in its folder.
+
+        Raises:
+            RunError: something is missing, damaged, not finite, or not what the base drew.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+            drawn = cls(folder, report, load_file(folder / "features.safetensors"), base)
+            drawn._check()
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise RunError(f"{folder} is damaged: its results cannot be read ({error}).") from error
+        return drawn
+
+    @property
+    def prompts(self) -> int:
+        """Number of test prompts."""
+        return len((self.base or self).report["prompts"])
+
+    @property
+    def seeds(self) -> list[int]:
+        """Evaluation seeds, in the order of the comparison."""
+        return list((self.base or self).report["seeds"])
+
+    @cached_property
+    def samples_features(self) -> Float[np.ndarray, "P S D"]:
+        """Features of the test pictures, by prompt and seed."""
+        return self.features["samples"][self._order].reshape(self.prompts, len(self.seeds), -1)
+
+    @cached_property
+    def scores(self) -> dict[str, Float[np.ndarray, "P S"]] | None:
+        """Subject and prompt fidelity of each test picture; None without a judge."""
+        references = (self.base or self).features
+        if not self.features:
+            return None
+        return {
+            "subject_fidelity": pictures.subject_fidelity(
+                self.samples_features, references["pictures"]
+            ),
+            "prompt_fidelity": pictures.prompt_fidelity(
+                self.samples_features, references["prompts"]
+            ),
+        }
+
+    def samples(self, name: str) -> list[dict[str, Any]]:
+        """Rows of `comparison.json` for the run `name`'s test pictures, by prompt, then seed."""
+        rows = [self.report["samples"][place] for place in self._order]
+        for number, row in enumerate(rows):
+            at = divmod(number, len(self.seeds))
+            rows[number] = self._row(row, name) | {
+                "subject": self.scores and float(self.scores["subject_fidelity"][at]),
+                "prompt_score": self.scores and float(self.scores["prompt_fidelity"][at]),
+            }
+        return rows
+
+    def history(self, name: str) -> list[dict[str, Any]]:
+        """Rows of the pictures drawn on the way, by step."""
+        rows = sorted(self.report.get("history", []), key=lambda row: int(row["step"]))
+        return [{"step": row["step"]} | self._row(row, name) for row in rows]
+
+    def _row(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
+        """A row with its path in the comparison: the base's as it is, a run's below its name."""
+        path = PurePosixPath(row["path"])
+        if self.base is not None:
+            path = PurePosixPath("samples", name, path.relative_to("samples"))
+        scores = {key: row[key] for key in ("subject", "prompt_score")}
+        return {"prompt": row["prompt"], "seed": row["seed"], "path": str(path), **scores}
+
+    @cached_property
+    def _order(self) -> list[int]:
+        """Where each (prompt, seed) stands among the report's samples."""
+        place = {(row["prompt"], row["seed"]): i for i, row in enumerate(self.report["samples"])}
+        wanted = [(prompt, seed) for prompt in range(self.prompts) for seed in self.seeds]
+        if sorted(place) != sorted(wanted):
+            raise ValueError(f"{len(place)} of {len(wanted)} test pictures")
+        return [place[at] for at in wanted]
+
+    def _check(self) -> None:
+        _ = self._order
+        for row in (*self.report["samples"], *self.report.get("history", [])):
+            path = PurePosixPath(row["path"])
+            if path.parts[0] != "samples" or ".." in path.parts or path.is_absolute():
+                raise ValueError(f"{path} is not below samples")
+            if not (self.folder / path).is_file():
+                raise ValueError(f"{path} is missing")
+        references = (self.base or self).features
+        if self.features and not references:
+            raise ValueError("features without those of the base")
+        for name, rows in self.features.items():
+            lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
+            if not np.allclose(lengths, 1.0, atol=UNIT):  # nor is a NaN
+                raise ValueError(f"features of {name} are not finite and of length 1")
+        if self.features and len(self.features["samples"]) != len(self.report["samples"]):
+            raise ValueError("features and pictures differ in number")
+
+
+def anchors(base: Drawn | None) -> dict[str, pictures.Anchor]:
+    """The raw values shown as 0 and 100, for each metric."""
+    nothing = pictures.Anchor(None, None, False)
+    if base is None or base.scores is None:
+        return dict.fromkeys(METRICS, nothing)
+    subject, prompt = (base.scores[name] for name in METRICS[:2])
+    texts = base.features["prompts"]
+    spread = _spread(base)
+    return {
+        "subject_fidelity": pictures.subject_anchor(
+            base.features["pictures"], subject, interval(subject)
+        ),
+        "prompt_fidelity": pictures.prompt_anchor(base.samples_features, texts, interval(prompt)),
+        "diversity": pictures.diversity_anchor(spread),
+        "drift": pictures.drift_anchor(),
+    }
+
+
+def base_metrics(base: Drawn | None) -> dict[str, Any]:
+    """Metrics of the untouched backbone, whose drift is nothing by definition."""
+    return run_metrics(base, base)
+
+
+def run_metrics(drawn: Drawn | None, base: Drawn | None) -> dict[str, Any]:
+    """Each metric as {"mean", "low", "high"}, or None where it was not measured."""
+    if drawn is None or base is None or drawn.scores is None:
+        return dict.fromkeys(METRICS)
+    moved = pictures.change_from_base(drawn.features["class"], base.features["class"])
+    found = {name: interval(drawn.scores[name]) for name in METRICS[:2]}
+    spread = _spread(drawn)
+    return {
+        **{name: value._asdict() for name, value in found.items()},
+        "diversity": spread and spread._asdict(),
+        "drift": Interval(0.0, 0.0, 0.0)._asdict()
+        if drawn is base
+        else interval(moved[None])._asdict(),
+    }
+
+
+def nothing_learned(drawn: Drawn | None, base: Drawn | None) -> bool | None:
+    """Whether the run's test pictures equal the base's; None where that was not measured."""
+    if drawn is None or base is None or not drawn.features:
+        return None
+    moved = pictures.change_from_base(drawn.samples_features, base.samples_features)
+    return bool(moved.mean() < SAME_PICTURE)
+
+
+def way(drawn: Drawn | None, base: Drawn | None) -> list[dict[str, Any]]:
+    """From the base to the result: mean fidelities at each step with pictures.
+
+    History often covers some seeds only, so each step is the base's mean plus the mean difference
+    to the base over the pictures that both have.
+    """
+    if drawn is None or base is None or base.scores is None:
+        return []
+    steps: dict[int, list[dict[str, Any]]] = {}
+    for row in drawn.report.get("history", []):
+        steps.setdefault(int(row["step"]), []).append(row)
+    last = {"subject_fidelity": "subject", "prompt_fidelity": "prompt_score"}
+    found = []
+    for step, rows in sorted(steps.items()):
+        at = [(row["prompt"], base.seeds.index(row["seed"])) for row in rows]
+        if any(row[key] is None for row in rows for key in last.values()):
+            continue
+        entry: dict[str, Any] = {"step": step}
+        for metric, key in last.items():
+            gaps = [row[key] - base.scores[metric][i] for row, i in zip(rows, at, strict=True)]
+            entry[metric] = float(base.scores[metric].mean() + np.mean(gaps))
+        found.append(entry)
+    return found
+
+
+def _spread(drawn: Drawn) -> Interval | None:
+    by_prompt = pictures.diversity(drawn.samples_features)
+    return None if by_prompt is None else interval(by_prompt[:, None])

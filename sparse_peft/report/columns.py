@@ -1,0 +1,48 @@
+"""The columns of a comparison: the base first, then each method with its training runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparse_peft.report.marks import Identity, identities
+
+BASE = "base"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One method, or the base; `runs` are its entries in comparison.json, none for the base."""
+
+    method: str
+    label: str
+    look: Identity
+    runs: tuple[Mapping[str, Any], ...]
+
+    @property
+    def shown(self) -> Mapping[str, Any] | None:
+        """The run whose pictures stand in the column at first: the first one that has some."""
+        return next(
+            (run for run in self.runs if run["samples"]), self.runs[0] if self.runs else None
+        )
+
+
+def columns(comparison: Mapping[str, Any]) -> list[Column]:
+    """All columns, in the order of the runs."""
+    looks = identities(
+        [(BASE, BASE), *((run["method"], run["family"]) for run in comparison["runs"])]
+    )
+    runs: dict[str, list[Mapping[str, Any]]] = {}
+    for run in comparison["runs"]:
+        runs.setdefault(run["method"], []).append(run)
+    found = [Column(BASE, "Base", looks[BASE], ())]
+    return found + [
+        Column(method, entries[0]["label"], looks[method], tuple(entries))
+        for method, entries in runs.items()
+    ]
+
+
+def samples_of(comparison: Mapping[str, Any], column: Column) -> list[Mapping[str, Any]]:
+    """The test pictures that stand in a column at first."""
+    if column.method == BASE:
+        return list(comparison["base"]["samples"])
+    return list(column.shown["samples"]) if column.shown else []

@@ -1,0 +1,152 @@
+"""grid.png: the base and the methods as columns, prompts as rows, labelled."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw, ImageFont
+
+from sparse_peft.report import words
+from sparse_peft.report.columns import Column, columns, samples_of
+from sparse_peft.report.marks import VIEW, Circle, Identity, parts
+
+FONTS = Path(__file__).parent / "fonts"
+PAGE, CARD, INK, MUTED, RULE = "#F6F5F2", "#FFFFFF", "#1C1B1A", "#5C5954", "#DDDAD4"
+MARGIN, GAP, LABELS, HEADER = 24, 6, 176, 56
+LARGEST, MANY, SMALL = 192, 6, 128  # pixels of a cell; from MANY columns on the small one
+ENLARGED = 3.5  # times a sample's own side, at most
+EMPTY_SIDE = 64  # a sample's side where nothing was drawn
+FINE = 4  # marks are drawn this many times larger, then averaged down
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The picture being drawn, and its measures."""
+
+    image: Image.Image
+    draw: ImageDraw.ImageDraw
+    cell: int
+
+    def corner(self, row: int, column: int) -> tuple[int, int]:
+        """Upper left pixel of a cell."""
+        step = self.cell + GAP
+        return MARGIN + LABELS + column * step, MARGIN + HEADER + row * step
+
+
+def draw(comparison: Mapping[str, Any], folder: Path, seed: int | None = None) -> Image.Image:
+    """The grid of one evaluation seed, the first one by default.
+
+    Args:
+        folder: where the paths of the comparison start.
+    """
+    seed = comparison["seeds"][0] if seed is None else seed
+    shown = columns(comparison)
+    sheet = _sheet(comparison, folder, len(shown))
+    for place, column in enumerate(shown):
+        _header(sheet, place, column)
+        paths = {
+            row["prompt"]: folder / row["path"]
+            for row in samples_of(comparison, column)
+            if row["seed"] == seed
+        }
+        for row in range(len(comparison["prompts"])):
+            _cell(sheet, row, place, paths.get(row), _absent(column, row))
+    for row, prompt in enumerate(comparison["prompts"]):
+        x, y = MARGIN, sheet.corner(row, 0)[1]
+        _wrapped(sheet, (x, y + 2), words.shown_prompt(comparison, prompt), LABELS - 16, INK)
+    return sheet.image
+
+
+def mark(look: Identity, side: int) -> Image.Image:
+    """A method's mark in its light colour, on nothing."""
+    unit = side * FINE / VIEW
+    image = Image.new("RGBA", (side * FINE, side * FINE))
+    pen = ImageDraw.Draw(image)
+    width = round(1.6 * unit)
+    for part in parts(look.mark):
+        paint: dict[str, Any] = (
+            {"fill": look.light} if part.filled else {"outline": look.light, "width": width}
+        )
+        if isinstance(part, Circle):
+            reach = part.radius + (0 if part.filled else 0.8)
+            box = [(part.x - reach) * unit, (part.y - reach) * unit]
+            pen.ellipse([*box, box[0] + 2 * reach * unit, box[1] + 2 * reach * unit], **paint)
+        else:
+            pen.polygon([(x * unit, y * unit) for x, y in part.points], **paint)
+    return image.resize((side, side), Image.Resampling.BOX)
+
+
+def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """IBM Plex Sans."""
+    return ImageFont.truetype(FONTS / f"IBMPlexSans-{'Bold' if bold else 'Regular'}.woff2", size)
+
+
+def _sheet(comparison: Mapping[str, Any], folder: Path, count: int) -> Sheet:
+    drawn = comparison["base"]["samples"]
+    side = EMPTY_SIDE
+    if drawn:
+        with Image.open(folder / drawn[0]["path"]) as picture:
+            side = max(picture.size)
+    cell = min(LARGEST if count < MANY else SMALL, round(side * ENLARGED))
+    rows = len(comparison["prompts"])
+    width = 2 * MARGIN + LABELS + count * (cell + GAP) - GAP
+    height = 2 * MARGIN + HEADER + rows * (cell + GAP) - GAP
+    image = Image.new("RGB", (width, height), PAGE)
+    return Sheet(image, ImageDraw.Draw(image), cell)
+
+
+def _header(sheet: Sheet, place: int, column: Column) -> None:
+    x, _ = sheet.corner(0, place)
+    picture = mark(column.look, 16)
+    sheet.image.paste(picture, (x, MARGIN + 4), picture)
+    sheet.draw.text((x + 24, MARGIN), column.label, font=font(17, bold=True), fill=INK)
+    run = column.shown
+    under = "before any training" if run is None else run["knob"] or ""
+    if run and run["over_budget"]:
+        under += ", over budget"
+    _wrapped(sheet, (x, MARGIN + 25), under, sheet.cell, MUTED, lines=1)
+
+
+def _absent(column: Column, row: int) -> str:
+    """Why a square is empty, said once a column."""
+    run = column.shown
+    return (words.state(run) if run and row == 0 else None) or "not drawn"
+
+
+def _cell(sheet: Sheet, row: int, place: int, path: Path | None, absent: str) -> None:
+    x, y = sheet.corner(row, place)
+    if path is None:
+        box = [x, y, x + sheet.cell - 1, y + sheet.cell - 1]
+        sheet.draw.rectangle(box, fill=CARD, outline=RULE)
+        _wrapped(sheet, (x + 8, y + 8), absent, sheet.cell - 16, MUTED, lines=7)
+        return
+    with Image.open(path) as picture:
+        large = picture.convert("RGB").resize((sheet.cell, sheet.cell), Image.Resampling.BICUBIC)
+    sheet.image.paste(large, (x, y))
+
+
+def _wrapped(
+    sheet: Sheet, at: tuple[int, int], text: str, width: int, colour: str, lines: int = 8
+) -> None:
+    """Text in lines no wider than `width`; what does not fit ends in an ellipsis."""
+    face = font(14)
+    rows = [""]
+    for word in text.split():
+        longer = f"{rows[-1]} {word}".strip()
+        if rows[-1] and face.getlength(longer) > width:
+            rows.append(word)
+        else:
+            rows[-1] = longer
+    shown = [_cut(row, width, face) for row in rows[:lines]]
+    if len(rows) > lines:
+        shown[-1] = _cut(shown[-1] + "…", width, face)
+    sheet.draw.multiline_text(at, "\n".join(shown), font=face, fill=colour, spacing=4)
+
+
+def _cut(text: str, width: int, face: ImageFont.FreeTypeFont) -> str:
+    if face.getlength(text) <= width:
+        return text
+    while text and face.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"

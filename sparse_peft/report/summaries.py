@@ -1,0 +1,157 @@
+"""The two tables of the report: what was measured and what it cost."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from sparse_peft.metrics.pictures import Anchor, scaled
+from sparse_peft.report import words
+from sparse_peft.report.axes import padded
+from sparse_peft.report.charts import dot_bar
+from sparse_peft.report.columns import Column, columns
+from sparse_peft.report.marks import mark_svg
+
+PICTURE_METRICS = {"subject_fidelity": "subject", "prompt_fidelity": "prompt_score"}
+
+Comparison = Mapping[str, Any]
+
+
+def anchor_of(comparison: Comparison, metric: str) -> Anchor:
+    """The anchors of a metric."""
+    return Anchor(**comparison["anchors"][metric])
+
+
+def entries(comparison: Comparison) -> list[tuple[Column, str, Mapping[str, Any]]]:
+    """Every measured row: its column, its name, and what holds its metrics and samples."""
+    found: list[tuple[Column, str, Mapping[str, Any]]] = []
+    for column in columns(comparison):
+        if not column.runs:
+            found.append((column, column.label, comparison["base"]))
+        for number, run in enumerate(column.runs, 1):
+            name = f"{column.label}, run {number}" if len(column.runs) > 1 else column.label
+            found.append((column, name, run))
+    return found
+
+
+def metrics_table(comparison: Comparison) -> str:
+    """Each metric of each row, on the scale of its anchors, with interval and raw value."""
+    noun = escape(comparison["noun"])
+    heads = []
+    for said in words.METRICS.values():
+        ends = f"0 = {said.zero}" + (f"; 100 = {said.hundred}" if said.hundred else "; raw only")
+        heads.append(
+            f'<th scope="col">{said.title}<small>{said.gloss.replace("{noun}", noun)}</small>'
+            f"<small>{ends}</small></th>"
+        )
+    spans = {metric: _span(comparison, metric) for metric in words.METRICS}
+    rows = []
+    for column, name, entry in entries(comparison):
+        cells = "".join(
+            f'<td data-title="{words.METRICS[metric].title}">'
+            f"{_value(comparison, column, entry, metric, spans[metric])}</td>"
+            for metric in words.METRICS
+        )
+        rows.append(f'<tr><th scope="row">{_name(column, name, entry)}</th>{cells}</tr>')
+    unscaled = [
+        words.METRICS[metric].title
+        for metric in ("subject_fidelity", "prompt_fidelity", "diversity")
+        if comparison["base"]["metrics"][metric] and not anchor_of(comparison, metric).usable
+    ]
+    note = (
+        f'<p class="check"><b>Check:</b> {", ".join(unscaled)}: {words.UNSCALED}</p>'
+        if unscaled
+        else ""
+    )
+    return _table("metrics", ["<th></th>", *heads], rows) + note
+
+
+def _name(column: Column, name: str, entry: Mapping[str, Any]) -> str:
+    flag = '<b class="flag">over budget</b>' if entry.get("over_budget") else ""
+    return f"{mark_svg(column.look)} {escape(name)}{flag}"
+
+
+def _dots(entry: Mapping[str, Any], metric: str, anchor: Anchor) -> list[float]:
+    key = PICTURE_METRICS.get(metric)
+    if key is None:
+        return []
+    values = [row[key] for row in entry["samples"]]
+    return [scaled(v, anchor) if anchor.usable else v for v in values]
+
+
+def _span(comparison: Comparison, metric: str) -> tuple[float, float]:
+    """The common range of all bars of a metric."""
+    anchor = anchor_of(comparison, metric)
+    values = [0.0, 100.0] if anchor.usable else []
+    for _, _, entry in entries(comparison):
+        value = words.measured(entry["metrics"][metric])
+        if value:
+            values += [end for end in words.on_scale(value, anchor) if end is not None]
+            values += _dots(entry, metric, anchor)
+    return padded(values or [0.0, 1.0])
+
+
+def _value(
+    comparison: Comparison,
+    column: Column,
+    entry: Mapping[str, Any],
+    metric: str,
+    span: tuple[float, float],
+) -> str:
+    raw = words.measured(entry["metrics"][metric])
+    if raw is None:
+        return '<span class="none">not measured</span>'
+    anchor = anchor_of(comparison, metric)
+    value, digits = words.on_scale(raw, anchor), 0 if anchor.usable else 3
+    rules = (0.0, 100.0) if anchor.usable else ()
+    bar = dot_bar(column.look, value, _dots(entry, metric, anchor), span, rules)
+    beside = [words.range_words(value, digits), f"raw {raw.mean:.3f}" if anchor.usable else ""]
+    copies = ""
+    if metric == "subject_fidelity" and anchor.usable and value.mean > 100.0:
+        copies = f"<small><b>Check:</b> {words.COPIES}</small>"
+    return (
+        f'<span class="number">{words.number(value.mean, digits)}</span> '
+        f'<span class="range">{", ".join(filter(None, beside))}</span>{bar}{copies}'
+    )
+
+
+def costs_table(comparison: Comparison) -> str:
+    """What each run cost: numbers trained, kept and changed, file, seconds, memory."""
+    heads = ("", "Setting", "Trains at once", "Keeps", "Changes", "File", "Training", "One step",
+             "Peak memory")  # fmt: skip
+    rows = []
+    for column, name, run in entries(comparison)[1:]:
+        cells = "".join(
+            f'<td class="mono" data-title="{title}">{escape(text)}</td>'
+            for title, text in zip(heads[1:], _cost_words(run), strict=True)
+        )
+        rows.append(f'<tr><th scope="row">{_name(column, name, run)}</th>{cells}</tr>')
+    beside = any(run["beside"] for run in comparison["runs"])
+    note = (
+        '<p class="muted">* measured while another run was training beside it.</p>'
+        if beside
+        else ""
+    )
+    return _table("costs", [f'<th scope="col">{head}</th>' for head in heads], rows) + note
+
+
+def _cost_words(run: Mapping[str, Any]) -> list[str]:
+    sizes = run["footprint"]
+    star = "*" if run["beside"] else ""
+    unknown = "not known"
+    return [
+        run["knob"] or unknown,
+        words.count(sizes["active"]) if sizes else unknown,
+        ("~" if sizes["estimated"] else "") + words.count(sizes["stored"]) if sizes else unknown,
+        words.support(sizes) if sizes else unknown,
+        unknown if run["adapter_bytes"] is None else words.size(run["adapter_bytes"]),
+        unknown if run["seconds"] is None else words.duration(run["seconds"]) + star,
+        unknown if run["step_ms"] is None else f"{run['step_ms']:.0f} ms{star}",
+        unknown if run["peak_mib"] is None else f"{run['peak_mib']:.0f} MiB",
+    ]
+
+
+def _table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+    return (
+        f'<table class="{name}"><thead><tr>{"".join(heads)}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
