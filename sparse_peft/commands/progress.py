@@ -1,0 +1,58 @@
+"""Progress of a comparison's runs on a terminal: a bar for each method, or plain lines in a log."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any, TextIO
+
+from tqdm import tqdm
+
+LINES_PER_RUN = 5  # where there is no terminal
+
+
+class Progress:
+    """Shows events as they come; `labels` names the runs, `steps` says how long each trains."""
+
+    def __init__(
+        self, labels: Mapping[str, str], steps: Mapping[str, int], out: TextIO = sys.stderr
+    ) -> None:
+        self._labels, self._steps, self._out = labels, steps, out
+        self._bars: dict[str, Any] = {}
+        if out.isatty():
+            self._bars = {
+                run: tqdm(total=steps.get(run, 1), desc=f"{label:9}", position=i, file=out,
+                          leave=True, bar_format="{desc} {bar} {n_fmt}/{total_fmt} {postfix}")
+                for i, (run, label) in enumerate(labels.items())
+            }  # fmt: skip
+
+    def follow(self, events: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        """Show all events until they end."""
+        try:
+            for run, event in events:
+                if run in self._labels:
+                    self._show(run, event)
+        finally:
+            for bar in self._bars.values():
+                bar.close()
+
+    def _show(self, run: str, event: Mapping[str, Any]) -> None:
+        kind = event["kind"]
+        if kind == "step":
+            self._step(run, int(event["step"]), float(event["loss"]))
+        elif kind in ("stage", "note"):
+            self._say(run, str(event["text"]))
+        elif kind == "state" and event["state"] not in ("queued", "running"):
+            self._say(run, str(event["state"]) + (f": {event['error']}" if event["error"] else ""))
+
+    def _step(self, run: str, step: int, loss: float) -> None:
+        if run in self._bars:
+            bar = self._bars[run]
+            bar.n = step
+            bar.set_postfix_str(f"loss {loss:.3f}")
+        elif step % max(1, self._steps.get(run, 1) // LINES_PER_RUN) == 0:
+            self._say(run, f"step {step} of {self._steps.get(run)}, loss {loss:.3f}")
+
+    def _say(self, run: str, text: str) -> None:
+        if run in self._bars:
+            self._bars[run].set_postfix_str(text[:60])
+        else:
+            print(f"{self._labels[run]:9} {text}", file=self._out, flush=True)
