@@ -62,7 +62,10 @@ class Drawn:
     @cached_property
     def samples_features(self) -> Float[np.ndarray, "P S D"]:
         """Features of the test pictures, by prompt and seed."""
-        return self.features["samples"][self._order].reshape(self.prompts, len(self.seeds), -1)
+        return self._by_prompt("samples")
+
+    def _by_prompt(self, name: str) -> Float[np.ndarray, "P S D"]:
+        return self.features[name][self._order].reshape(self.prompts, len(self.seeds), -1)
 
     @cached_property
     def scores(self) -> dict[str, Float[np.ndarray, "P S"]] | None:
@@ -72,7 +75,7 @@ class Drawn:
             return None
         return {
             "subject_fidelity": pictures.subject_fidelity(
-                self.samples_features, references["pictures"]
+                self._by_prompt("subjects"), references["pictures"]
             ),
             "prompt_fidelity": pictures.prompt_fidelity(
                 self.samples_features, references["prompts"]
@@ -127,8 +130,9 @@ class Drawn:
             lengths = np.linalg.norm(rows.astype(np.float64), axis=1)
             if not np.allclose(lengths, 1.0, atol=UNIT):  # nor is a NaN
                 raise ValueError(f"features of {name} are not finite and of length 1")
-        if self.features and len(self.features["samples"]) != len(self.report["samples"]):
-            raise ValueError("features and pictures differ in number")
+        for name in ("samples", "subjects") if self.features else ():
+            if len(self.features[name]) != len(self.report["samples"]):
+                raise ValueError(f"features of {name} and pictures differ in number")
 
 
 def anchors(base: Drawn | None) -> dict[str, pictures.Anchor]:

@@ -77,6 +77,7 @@ class Maker:
             {
                 "pictures": own,
                 "samples": self.base,
+                "subjects": self.base,
                 "prompts": self.texts,
                 "class": self.base_class,
             },
@@ -110,9 +111,10 @@ class Maker:
             for row in self._samples(folder, f"step{step:06}", method, self.seeds[:1])
         ]
         rows = self._samples(folder, "step000200", method, self.seeds)
+        drawn = self._features(subject, prompt)
         moved = self._near(self.base_class[0], 0.95, len(self.seeds))
         save_file(
-            {"samples": self._features(subject, prompt), "class": moved},
+            {"samples": drawn, "subjects": drawn, "class": moved},
             folder / "features.safetensors",
         )
         (folder / "adapter" / "unet").mkdir(parents=True)

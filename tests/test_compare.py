@@ -87,7 +87,7 @@ def test_scores_are_cosines_of_the_features(maker: Maker) -> None:
     own = load_file(outcome.runs[0].folder / "features.safetensors")
     base = load_file(outcome.prepare / "features.safetensors")
     row = value["runs"][0]["samples"][4]  # prompt 1, seed 1
-    assert row["subject"] == pytest.approx(float((base["pictures"] @ own["samples"][4]).mean()))
+    assert row["subject"] == pytest.approx(float((base["pictures"] @ own["subjects"][4]).mean()))
     assert row["prompt_score"] == pytest.approx(float(base["prompts"][1] @ own["samples"][4]))
     drift = 1 - (own["class"] * base["class"]).sum(1)
     assert value["runs"][0]["metrics"]["drift"]["mean"] == pytest.approx(drift.mean(), abs=1e-6)
@@ -99,7 +99,8 @@ def test_the_order_of_the_report_does_not_matter(maker: Maker) -> None:
     folder = outcome.runs[0].folder
     told = json.loads((folder / "report.json").read_text())
     own = load_file(folder / "features.safetensors")
-    turned = {"samples": own["samples"][::-1].copy(), "class": own["class"]}
+    turned = {key: own[key][::-1].copy() for key in ("samples", "subjects")}
+    turned["class"] = own["class"]
     save_file(turned, folder / "features.safetensors")
     told["samples"].reverse()
     (folder / "report.json").write_text(json.dumps(told))
@@ -199,7 +200,7 @@ def test_training_seeds_of_one_method_are_pooled_in_pairs(maker: Maker) -> None:
 def test_a_run_equal_to_the_base_is_marked_unchanged(maker: Maker) -> None:
     outcome = maker.comparison(methods=("lora", "so"))
     base = load_file(outcome.prepare / "features.safetensors")
-    same = {"samples": base["samples"], "class": base["class"]}
+    same = {"samples": base["samples"], "subjects": base["subjects"], "class": base["class"]}
     save_file(same, outcome.runs[0].folder / "features.safetensors")
     value = compare.assemble(outcome)
     assert [run["unchanged"] for run in value["runs"]] == [True, False]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -14,17 +15,26 @@ from sparse_peft.backbones.source import BUILTIN
 from sparse_peft.errors import BackboneError
 
 CHUNK = 32
+HEAD_FILE = "subject_head.safetensors"
+INNER_LAYER = 1  # early enough to hold colours and patterns
 
 
 class Judge:
     """Features of pictures and prompts, float32, unit norm."""
 
     def __init__(
-        self, identity: str, revision: str, model: Any, tokenizer: Any, device: torch.device
+        self,
+        identity: str,
+        revision: str,
+        model: Any,
+        tokenizer: Any,
+        device: torch.device,
+        head: Float[Tensor, "W D"] | None = None,
     ) -> None:
         self.id, self.revision, self.device = identity, revision, device
         self._model = model.requires_grad_(False).eval().to(device)
         self._tokenizer = tokenizer
+        self._head = None if head is None else head.to(device)
         settings = model.visual.preprocess_cfg
         self._side = model.visual.image_size[0]
         self._mean = torch.tensor(settings["mean"]).view(3, 1, 1)
@@ -39,6 +49,22 @@ class Judge:
                 rows = [self._fitted(p) for p in pictures[start : start + CHUNK]]
                 batch = torch.stack(rows).to(self.device)
                 parts.append(self._model.encode_image(batch, normalize=True))
+        return torch.cat(parts).cpu()
+
+    @torch.no_grad()
+    def subjects(self, pictures: Sequence[Float[Tensor, "3 _ _"]]) -> Float[Tensor, "N D"]:
+        """Features in which pictures of one subject are near each other, whatever the place.
+
+        A judge without a subject head gives its features of pictures: CLIP-I.
+        """
+        if self._head is None:
+            return self.pictures(pictures)
+        parts = []
+        with self._exactly():
+            for start in range(0, len(pictures), CHUNK):
+                rows = [self._fitted(p) for p in pictures[start : start + CHUNK]]
+                tokens = subject_tokens(self._model.visual, torch.stack(rows).to(self.device))
+                parts.append(F.normalize(tokens @ self._head.T, dim=1))
         return torch.cat(parts).cpu()
 
     @torch.no_grad()
@@ -75,7 +101,7 @@ def load(name: str, device: torch.device) -> Judge:
         if folder.is_dir():
             model = open_clip.create_model(f"local-dir:{folder}", load_weights=True)
             tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
-            return Judge(name, _sha256(folder), model, tokenizer, device)
+            return Judge(name, _sha256(folder), model, tokenizer, device, _head(folder))
         architecture, _, weights = name.partition("/")
         model = open_clip.create_model(
             architecture, pretrained=weights or None, require_pretrained=True
@@ -88,8 +114,22 @@ def load(name: str, device: torch.device) -> Judge:
         ) from error
 
 
+def _head(folder: Path) -> Tensor | None:
+    path = folder / HEAD_FILE
+    return load_file(path)["head"].float() if path.is_file() else None
+
+
 def _sha256(folder: Path) -> str:
     whole = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         whole.update(path.read_bytes())
     return whole.hexdigest()
+
+
+def subject_tokens(tower: Any, pictures: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
+    """What a subject head reads: the class token, and the middle of an inner layer's patches."""
+    found = tower.forward_intermediates(pictures, indices=[INNER_LAYER], output_fmt="NCHW")
+    inner = found["image_intermediates"][0]
+    edge = inner.shape[-1] // 4
+    middle = inner[:, :, edge:-edge, edge:-edge].mean((2, 3))
+    return torch.cat([F.normalize(found["image_features"], dim=1), F.normalize(middle, dim=1)], 1)

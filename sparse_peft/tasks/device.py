@@ -2,11 +2,13 @@
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 VERSIONS = ("torch", "diffusers", "transformers", "peft", "accelerate", "open_clip_torch")
 MIB = 1 << 20
@@ -36,6 +38,21 @@ def describe(device: str) -> str:
 def versions() -> dict[str, str]:
     """What a result depends on."""
     return {"python": platform.python_version()} | {name: version(name) for name in VERSIONS}
+
+
+def random_state() -> dict[str, Tensor]:
+    """The global random state of the CPU and, where there is one, of the CUDA device."""
+    state = {"rng": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["rng_cuda"] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(tensors: Mapping[str, Tensor]) -> None:
+    """Go back to what `random_state` gave."""
+    torch.set_rng_state(tensors["rng"])
+    if "rng_cuda" in tensors and torch.cuda.is_available():
+        torch.cuda.set_rng_state(tensors["rng_cuda"])
 
 
 class PeakMemory:

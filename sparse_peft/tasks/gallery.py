@@ -14,6 +14,7 @@ from torch import Tensor
 from sparse_peft.backbones.diffusion import Conditioning, Diffusion, Sampling
 from sparse_peft.backbones.judge import Judge
 from sparse_peft.tasks.dreambooth import conditioning
+from sparse_peft.tasks.job import NotFinite
 from sparse_peft.tasks.recipe import Shared
 
 
@@ -22,7 +23,8 @@ class Drawn:
     """Pictures of one step: a row for each, and the judge's features in the same order."""
 
     rows: list[dict[str, Any]]
-    features: Float[Tensor, "N D"] | None
+    features: dict[str, Tensor]
+    """"samples" and "subjects", both [N, D]; empty without a judge"""
 
 
 class Gallery:
@@ -51,7 +53,12 @@ class Gallery:
         """Every test prompt with every seed, into samples/<name>/."""
         pairs = [(p, s) for p in range(len(self._prompts)) for s in seeds]
         pictures = self._draw([self._prompts[p] for p, _ in pairs], [s for _, s in pairs])
-        features = self._judge.pictures(pictures) if self._judge else None
+        if not all(picture.isfinite().all() for picture in pictures):
+            raise NotFinite(step, what="a test picture")
+        features: dict[str, Tensor] = {}
+        if self._judge:
+            features["samples"] = self._judge.pictures(pictures)
+            features["subjects"] = self._judge.subjects(pictures)
         rows = []
         for number, ((prompt, seed), picture) in enumerate(zip(pairs, pictures, strict=True)):
             path = f"samples/{name}/p{prompt:02}-s{seed}.png"
@@ -79,14 +86,13 @@ class Gallery:
         )
 
     def _scores(
-        self, features: Float[Tensor, "N D"] | None, number: int, prompt: int
+        self, features: dict[str, Tensor], number: int, prompt: int
     ) -> dict[str, float | None]:
-        if features is None or self._pictures is None or self._texts is None:
+        if not features or self._pictures is None or self._texts is None:
             return {"subject": None, "prompt_score": None}
-        own = features[number]
         return {
-            "subject": float((self._pictures @ own).mean()),
-            "prompt_score": float(self._texts[prompt] @ own),
+            "subject": float((self._pictures @ features["subjects"][number]).mean()),
+            "prompt_score": float(self._texts[prompt] @ features["samples"][number]),
         }
 
 

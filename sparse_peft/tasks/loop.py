@@ -71,9 +71,12 @@ def fit(
     """
     optimizer = attachment.optimizer(training.lr)
     every = max(1, training.steps // STEP_EVENTS)
+    saved = progress.step
     while progress.step < training.steps:
         asked = should_stop()
         if asked is not None:
+            if asked == "keep" and progress.step > saved:
+                save(progress)
             return asked
         started = time.perf_counter()
         loss = _step(task, attachment, optimizer, training, accelerator, progress.step)
@@ -88,6 +91,7 @@ def fit(
         last = progress.step == training.steps
         if progress.step % training.checkpoint_every == 0 or last:
             save(progress)
+            saved = progress.step
         if progress.step % training.sample_every == 0 and not last:
             sample(progress.step)
     return None

@@ -17,7 +17,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.data.subject import Subject
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.gallery import Gallery, read_picture
-from sparse_peft.tasks.job import Job
+from sparse_peft.tasks.job import Cancelled, Job
 from sparse_peft.tasks.recipe import PriorSettings, Shared
 
 PRIOR_SEED_OFFSET = 50_000  # neither an evaluation seed nor one of another run's
@@ -28,32 +28,33 @@ def run(job: Job) -> None:
     shared = tables.build(Shared, job.settings, "run.json settings")
     started = time.perf_counter()
     device = devices.torch_device(job.device)
-    job.emit("stage", text="Loading the backbone", done=0, of=4)
+    _stage(job, "Loading the backbone", 0)
     source = sources.resolve(shared.backbone)
     backbone = diffusion.load(source, device)
     judge = judges.load(shared.judge, device) if shared.judge else None
-    job.emit("stage", text="Encoding the pictures and prompts", done=1, of=4)
+    _stage(job, "Encoding the pictures and prompts", 1)
     subject = Subject.load(job.folder / "inputs")
     with torch.no_grad(), devices.accelerator(job.device, shared.precision).autocast():
         prepared = _pictures(backbone, subject, shared, job.folder / "inputs")
         prepared |= _embeddings(backbone, subject, shared)
         if shared.prior:
-            job.emit("stage", text="Drawing pictures of the class", done=2, of=4)
+            _stage(job, "Drawing pictures of the class", 2)
             prepared |= _prior(backbone, shared.prior, shared, prepared)
         features = _references(judge, subject, shared, job.folder / "inputs") if judge else {}
         prepared |= {f"features/{key}": value for key, value in features.items()}
-        job.emit("stage", text="Drawing the base's pictures", done=3, of=4)
+        _stage(job, "Drawing the base's pictures", 3)
         gallery = Gallery(backbone, judge, shared, prepared, job.folder, job.emit)
         drawn = gallery.samples(0, "base", shared.seeds)
         ordinary = gallery.class_features()
-    if drawn.features is not None and ordinary is not None:
-        features |= {"samples": drawn.features, "class": ordinary}
+    if ordinary is not None:
+        features |= drawn.features | {"class": ordinary}
     _save(job.folder / "shared.safetensors", prepared)
     _save(job.folder / "features.safetensors", features)
     job.report(
         {
             "backbone": {
-                "id": source.id, "title": source.title, "sha256": sources.fingerprint(source),
+                "id": source.id, "title": source.title,
+                "note": source.note, "sha256": sources.fingerprint(source),
             },
             "judge": {"id": judge.id, "revision": judge.revision} if judge else None,
             "training_prompts": list(subject.training_prompts()),
@@ -66,6 +67,13 @@ def run(job: Job) -> None:
             "versions": devices.versions(),
         }
     )  # fmt: skip
+
+
+def _stage(job: Job, text: str, done: int) -> None:
+    """Say what comes next, unless the run was asked to stop: half of it is of no use."""
+    if job.should_stop():
+        raise Cancelled(0)
+    job.emit("stage", text=text, done=done, of=4)
 
 
 def _pictures(
@@ -130,7 +138,7 @@ def _references(
 ) -> dict[str, Tensor]:
     squares = [read_picture(folder / p.file, p.crop, shared.resolution) for p in subject.pictures]
     texts = [shared.plain(p) for p in shared.prompts]
-    return {"pictures": judge.pictures(squares), "prompts": judge.prompts(texts)}
+    return {"pictures": judge.subjects(squares), "prompts": judge.prompts(texts)}
 
 
 def _save(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -31,24 +31,14 @@ class PriorSettings:
     """of their loss against the subject's"""
 
 
-@dataclass(frozen=True)
-class Shared:
-    """What every run of one DreamBooth comparison has in common; a `prepare` run makes it once."""
+@dataclass(frozen=True, kw_only=True)
+class SharedDefaults:
+    """What a preset says about a whole comparison."""
 
-    backbone: str
-    """builtin, a hub id or a local diffusers folder"""
     judge: str | None
     """builtin, a folder, or architecture/pretrained of open_clip; none leaves the metrics empty"""
-    noun: str
-    """class noun of the subject, such as dog"""
-    token: str
-    """the word that stands for this one subject"""
-    prompts: tuple[str, ...]
-    """test prompts; {subject} stands for the token and the noun"""
     seeds: tuple[int, ...]
     """evaluation seeds: one picture for each prompt and seed"""
-    seed: int
-    """of the data order, the timesteps and the noise, the same for all methods"""
     resolution: int
     """side in pixels of what is trained and drawn"""
     targets: Literal["attention", "attention+ff"]
@@ -57,6 +47,22 @@ class Shared:
     """of the forward and backward pass; weights stay fp32"""
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     prior: PriorSettings | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared(SharedDefaults):
+    """What every run of one DreamBooth comparison has in common; a `prepare` run makes it once."""
+
+    backbone: str
+    """builtin, a hub id or a local diffusers folder"""
+    noun: str
+    """class noun of the subject, such as dog"""
+    token: str
+    """the word that stands for this one subject"""
+    prompts: tuple[str, ...]
+    """test prompts; {subject} stands for the token and the noun"""
+    seed: int
+    """of the data order, the timesteps and the noise, the same for all methods"""
 
     def __post_init__(self) -> None:
         if not self.prompts or not self.seeds:
@@ -81,18 +87,12 @@ class Shared:
         return ("an " if self.noun[0] in "aeiou" else "a ") + self.noun
 
 
-@dataclass(frozen=True)
-class Training:
-    """How one method is trained; a preset sets these, the learning rate for each method alone."""
+@dataclass(frozen=True, kw_only=True)
+class TrainingDefaults:
+    """What a preset says about training, the same for all methods."""
 
-    lr: float
-    """learning rate"""
     steps: int
     """optimizer steps"""
-    seed: int
-    """of the method's own draws"""
-    preset: str | None = None
-    """the preset these settings came from"""
     batch_size: int = 1
     """pictures of the subject in each step"""
     accumulation: int = 1
@@ -112,6 +112,21 @@ class Training:
         for name in ("steps", "batch_size", "accumulation", "sample_every", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise SpecError(f"{name} is {getattr(self, name)}; use 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(TrainingDefaults):
+    """How one method is trained."""
+
+    lr: float
+    """learning rate: a preset has one for each method"""
+    seed: int
+    """of the method's own draws"""
+    preset: str | None = None
+    """the preset these settings came from"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.lr > 0:
             raise SpecError(f"lr is {self.lr}; use a number above 0")
 

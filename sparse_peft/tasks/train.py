@@ -15,7 +15,7 @@ from sparse_peft import tables
 from sparse_peft.backbones import diffusion
 from sparse_peft.backbones import judge as judges
 from sparse_peft.backbones import source as sources
-from sparse_peft.methods import method as method_named
+from sparse_peft.methods import method_named
 from sparse_peft.methods.adapters import write_card
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.tasks import device as devices
@@ -175,7 +175,7 @@ def _resumed(job: Job, attachment: Attachment) -> Progress:
     if found is None:
         return Progress()
     _, tensors, state = found
-    torch.set_rng_state(tensors["rng"])
+    devices.set_random_state(tensors)
     attachment.load({k.removeprefix("at/"): v for k, v in tensors.items() if k.startswith("at/")})
     return Progress(
         state["step"], state["seconds"], [tuple(pair) for pair in state["losses"]], state["step_ms"]
@@ -185,15 +185,14 @@ def _resumed(job: Job, attachment: Attachment) -> Progress:
 def _saver(job: Job, attachment: Attachment) -> Callable[[Progress], None]:
     def save(progress: Progress) -> None:
         tensors = {f"at/{key}": value for key, value in attachment.state().items()}
-        tensors["rng"] = torch.get_rng_state()
+        tensors |= devices.random_state()
         job.save_checkpoint(progress.step, tensors, vars(progress))
 
     return save
 
 
 def _save_features(folder: Path, drawn: Drawn, ordinary: Tensor | None) -> None:
-    judged = drawn.features is not None and ordinary is not None
-    features = {"samples": drawn.features, "class": ordinary} if judged else {}
+    features = {} if ordinary is None else drawn.features | {"class": ordinary}
     save_file(features, folder / "features.safetensors")
 
 

@@ -1,5 +1,6 @@
 """The judge gives unit-norm features, and is not the tower that conditions the UNet."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from safetensors.torch import load_file
 from sparse_peft.backbones import judge
 from sparse_peft.backbones.source import BUILTIN
 from sparse_peft.errors import BackboneError
+from sparse_peft.tasks.gallery import read_picture
 
 CPU = torch.device("cpu")
 
@@ -23,6 +25,29 @@ def test_features_have_unit_norm(builtin: judge.Judge) -> None:
     prompts = builtin.prompts(["a cat", "a dog in the snow"])
     for features in (pictures, prompts):
         torch.testing.assert_close(features.norm(dim=1), torch.ones(2))
+
+
+def test_a_subject_is_found_again_in_another_place(builtin: judge.Judge) -> None:
+    folder = Path(__file__).parents[2] / "examples" / "subjects"
+    pictures = {
+        kind.name: [read_picture(p, (0, 0, 128, 128), 64) for p in sorted(kind.glob("*.png"))]
+        for kind in sorted(folder.iterdir())
+    }
+    features = {name: builtin.subjects(rows) for name, rows in pictures.items()}
+    for name, own in features.items():
+        torch.testing.assert_close(own.norm(dim=1), torch.ones(len(own)))
+        same = (own @ own.T).fill_diagonal_(0).sum(1) / (len(own) - 1)
+        for other, theirs in features.items():
+            if other != name:
+                assert (own @ theirs.T).mean() < same.mean(), (name, other)
+
+
+def test_a_judge_without_a_head_gives_its_own_features(tmp_path: Path) -> None:
+    shutil.copytree(BUILTIN / "judge", tmp_path / "judge")
+    (tmp_path / "judge" / judge.HEAD_FILE).unlink()
+    bare = judge.load(str(tmp_path / "judge"), CPU)
+    picture = [torch.rand(3, 64, 64) * 2 - 1]
+    assert torch.equal(bare.subjects(picture), bare.pictures(picture))
 
 
 def test_it_reads_words(builtin: judge.Judge) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 
 from sparse_peft.backbones import source
 from sparse_peft.tasks import generate, prepare, probe, train
-from sparse_peft.tasks.job import Cancelled
+from sparse_peft.tasks.gallery import Gallery
+from sparse_peft.tasks.job import Cancelled, NotFinite
 from sparse_peft.tasks.recipe import GenerateSettings, ProbeSettings
 from tests.small_models import save_sd, save_sdxl
 from tests.tasks.local_job import LocalJob, as_inputs_of, inputs, small_shared, train_settings
@@ -51,9 +53,9 @@ def test_prepare_leaves_what_the_others_share(ready: LocalJob) -> None:
             assert picture.size == (32, 32)
     features = load_file(ready.folder / "features.safetensors")
     assert {k: len(v) for k, v in features.items()} == {
-        "pictures": 3, "prompts": 2, "samples": 6, "class": 3,
+        "pictures": 3, "prompts": 2, "samples": 6, "subjects": 6, "class": 3,
     }  # fmt: skip
-    scores = features["samples"] @ features["pictures"].T
+    scores = features["subjects"] @ features["pictures"].T
     np.testing.assert_allclose([r["subject"] for r in report["samples"]], scores.mean(1), atol=1e-6)
 
 
@@ -140,6 +142,23 @@ def test_a_new_prompt_is_drawn_by_the_base_and_by_every_adapter(
     assert list(pictures) == ["base", *METHODS]
     assert len(set(pictures.values())) == 4
     assert all(-1 <= rows[0]["subject"] <= 1 for rows in report["samples"].values())
+
+
+def test_pictures_that_are_not_finite_end_the_run_in_words(
+    ready: LocalJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = [torch.full((3, 32, 32), float("nan"))] * 6
+    monkeypatch.setattr(Gallery, "_draw", lambda *_: broken)
+    with pytest.raises(NotFinite, match="a test picture is not a finite number"):
+        trained(ready, tmp_path, "lora", steps=1)
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_a_prepare_run_stops_when_asked(ready: LocalJob, tmp_path: Path) -> None:
+    job = LocalJob(tmp_path, small_shared(Path(ready.settings["backbone"])), stop_at=0)
+    with pytest.raises(Cancelled):
+        prepare.run(job)
+    assert not (tmp_path / "report.json").exists()
 
 
 def test_without_a_judge_the_metrics_are_absent(ready: LocalJob, tmp_path: Path) -> None:

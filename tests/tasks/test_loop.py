@@ -83,6 +83,14 @@ def test_it_stops_when_asked_and_says_what_was_asked() -> None:
     answers = iter([None, None, "keep"])
     result = run(Quadratic(model), attachment, should_stop=lambda: next(answers))
     assert (result.asked, result.progress.step) == ("keep", 2)
+    assert result.saved == [2]
+
+
+def test_what_is_discarded_is_not_saved() -> None:
+    model, attachment = attached()
+    answers = iter([None, None, "discard"])
+    result = run(Quadratic(model), attachment, should_stop=lambda: next(answers))
+    assert (result.asked, result.saved) == ("discard", [])
 
 
 def test_it_goes_on_from_where_progress_says() -> None:

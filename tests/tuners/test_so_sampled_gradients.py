@@ -6,12 +6,16 @@ from torch import Tensor, nn
 from sparse_peft.tuners.sampled_gradients import sampled_gradients
 from sparse_peft.tuners.so import SO
 
+# At 1.0 every Linear takes the fast path; at 0.0 every weight makes its dense gradient first.
+both_ways = pytest.mark.parametrize("densest", [1.0, 0.0])
 
-def test_sampled_gradients_equal_the_dense_path_with_accumulation_and_clipping():
+
+@both_ways
+def test_sampled_gradients_equal_the_dense_path_with_accumulation_and_clipping(densest):
     dense, fast = net(), net()
     options = {"lr": 1e-2, "density_ratio": 0.2, "T": 4, "weight_decay": 0.01}
     slow, quick = (SO(model.parameters(), **options) for model in (dense, fast))
-    handle = sampled_gradients(fast, quick)
+    handle = sampled_gradients(fast, quick, densest=densest)
     for batch in batches(30):
         for half in batch.split(4):
             loss(dense, half).backward()
@@ -59,10 +63,20 @@ def test_sampled_gradients_never_make_a_weight_gradient_of_a_linear():
     assert (40, 50) not in made
 
 
-def test_zero_grad_forgets_sampled_gradients():
+def test_a_weight_of_which_much_is_sampled_makes_one_dense_product():
+    model = nn.Sequential(nn.Linear(40, 50), nn.Linear(50, 40))
+    groups = [{"params": [model[0].weight], "density_ratio": 0.01}]
+    groups += [{"params": [model[1].weight], "density_ratio": 0.02}]
+    sampled_gradients(model, SO(groups))
+    assert "forward" in vars(model[0])
+    assert "forward" not in vars(model[1])
+
+
+@both_ways
+def test_zero_grad_forgets_sampled_gradients(densest):
     model = nn.Linear(5, 5)
     so = SO(model.parameters())
-    sampled_gradients(model, so)
+    sampled_gradients(model, so, densest=densest)
     model(torch.randn(3, 5)).sum().backward()
     so.zero_grad()
     before = model.weight.clone()
@@ -70,12 +84,13 @@ def test_zero_grad_forgets_sampled_gradients():
     assert torch.equal(model.weight, before)
 
 
-def test_sampled_gradients_follow_autocast():
+@both_ways
+def test_sampled_gradients_follow_autocast(densest):
     torch.manual_seed(0)
     dense, fast = nn.Linear(16, 16), nn.Linear(16, 16)
     fast.load_state_dict(dense.state_dict())
     so = SO(fast.parameters(), density_ratio=0.3)
-    sampled_gradients(fast, so)
+    sampled_gradients(fast, so, densest=densest)
     x = torch.randn(64, 16)
     for model in (dense, fast):
         with torch.autocast("cpu", torch.bfloat16):
@@ -96,17 +111,18 @@ def test_a_tied_weight_gets_the_gradients_of_all_its_uses():
     expected = embedding.weight.grad.clone()
     embedding.weight.grad = None
     so = SO([embedding.weight], density_ratio=0.5)
-    sampled_gradients(model, so)
+    sampled_gradients(model, so, densest=1.0)
     model(batch).square().sum().backward()
     at_support = expected.flatten()[so.support(embedding.weight).long()]
     torch.testing.assert_close(so.sampled[embedding.weight].grad, at_support)
 
 
 @pytest.mark.gpu
-def test_a_step_on_cuda_waits_for_nothing():
+@both_ways
+def test_a_step_on_cuda_waits_for_nothing(densest):
     model = nn.Sequential(nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 8)).cuda()
     so = SO(model.parameters(), T=2)
-    sampled_gradients(model, so)
+    sampled_gradients(model, so, densest=densest)
     x = torch.randn(32, 64, device="cuda")
     for number in range(6):
         if number == 2:
