@@ -1,6 +1,7 @@
 # make run    set up and do the main job          make test   set up and test everything
 # make check  format, lint, types, fast tests     make fix    mend format and lint
 # make bench  measure speed                       make install  only the set-up
+# make example  the page of a finished comparison
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,12 +10,17 @@ SUBJECT ?= cat
 NOUN ?= $(SUBJECT)
 OUT ?= outputs/$(SUBJECT)
 
-.PHONY: run install test check fix bench lint
+.PHONY: run example install test check fix bench lint
 
 run: $(VENV)/run.stamp
 	@$(BIN)/python -m sparse_peft compare --pictures examples/subjects/$(SUBJECT) \
 		--captions examples/subjects/$(SUBJECT)/captions.txt --noun $(NOUN) --out $(OUT)
 	@echo "Open $(OUT)/index.html"
+
+# The finished comparison that comes with the project: nothing is trained.
+example: $(VENV)/run.stamp
+	@mkdir -p outputs && rm -f outputs/example.html
+	@$(BIN)/python -m sparse_peft report --comparison examples/comparison --out outputs/example.html
 
 install: $(VENV)/run.stamp $(VENV)/dev.stamp
 
@@ -35,10 +41,10 @@ lint: install
 	$(BIN)/mypy
 
 check: lint
-	$(BIN)/python -m pytest -m "not slow and not browser" -n 2
+	$(BIN)/python -m pytest -m "not slow and not browser" -n 2 --dist loadfile
 
 test: lint
-	$(BIN)/python -m pytest -n 2 --durations=15
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15
 
 fix: install
 	$(BIN)/ruff format .

@@ -7,6 +7,7 @@ signal-to-noise ratio on scenes that no training saw.
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from pretraining.classifier import Classifier, trained
 from pretraining.pool import load_pool
 from pretraining.training import pixels
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its own folder only
 
 from sparse_peft.backbones import diffusion, source
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sparse_peft.methods import all_methods, method
+    from sparse_peft.methods import all_methods, method_named
     from sparse_peft.methods.adapters import open_adapter
     from sparse_peft.tuners.sampled_gradients import sampled_gradients
     from sparse_peft.tuners.so import SO
@@ -23,7 +23,7 @@ __all__ = [
     "WaveFTConfig",
     "all_methods",
     "load",
-    "method",
+    "method_named",
     "open_adapter",
     "sampled_gradients",
 ]
@@ -34,7 +34,7 @@ _HOMES = {
     "WaveFTConfig": "tuners.waveft",
     "load": "tuners.waveft",
     "all_methods": "methods",
-    "method": "methods",
+    "method_named": "methods",
     "open_adapter": "methods.adapters",
 }
 

@@ -10,7 +10,7 @@ from sparse_peft.backbones.source import Source
 from sparse_peft.data.subject import DATA_FILE, Subject
 from sparse_peft.errors import SpecError
 from sparse_peft.files import sha256
-from sparse_peft.methods import method as method_named
+from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Footprint, Method, Plan, Shapes
 from sparse_peft.presets import Preset
 from sparse_peft.runs.spec import ComparisonSpec, Input, RunSpec, new_id
@@ -18,6 +18,8 @@ from sparse_peft.tasks.recipe import Shared, Training, TrainSettings
 
 STOPS_EACH_SIDE = 24  # of the budget scale: a quarter of a doubling each, from 1/64 to 64
 SEED_STRIDE = 1000  # between the training seeds of one method
+MOST_SEED = 2**31 - 1
+MOST_TRAIN_SEEDS = 100
 
 
 @dataclass(frozen=True)
@@ -91,27 +93,50 @@ def sized(
     Raises:
         SpecError: the budget is below the method's smallest and `allow_over` is off.
     """
-    method = tables.build(
-        method_named(name),
-        preset.method(name).fields,
-        f"preset {preset.name} [methods.{name}.fields]",
-    )
+    kind = method_named(name)
+    fields = preset.method(name).fields
+    method = tables.build(kind, fields, f"preset {preset.name} [methods.{name}.fields]")
     span = method.budget_range(shapes)
     if span is None:
         return method, False
-    over = budget < span[0]
-    if over and allow_over:
+    if budget < span[0] and allow_over:
         return method.fit(span[0], shapes), True
     return method.fit(budget, shapes), False
+
+
+def check(choices: Choices) -> None:
+    """Return if the choices can be planned; nothing is read but the backbone's headers.
+
+    Raises:
+        SpecError: an impossible budget, an unknown method, too few steps.
+    """
+    _check_methods(choices.methods)
+    if not 1 <= choices.train_seeds <= MOST_TRAIN_SEEDS:
+        raise SpecError(f"--train-seeds is {choices.train_seeds}; use 1 to {MOST_TRAIN_SEEDS}.")
+    if choices.steps is not None and choices.steps < 1:
+        raise SpecError(f"--steps is {choices.steps}; use 1 or more.")
+    check_seed(choices.seed)
+    shapes = sources.shapes(choices.source, choices.preset.shared.targets)
+    budget = _budget(choices, shapes)
+    _check_sizes(choices, budget, shapes)
+
+
+def check_seed(seed: int) -> None:
+    """Return if it can be a seed; SpecError says why not."""
+    if not 0 <= seed <= MOST_SEED:
+        raise SpecError(f"--seed is {seed}; use 0 to {MOST_SEED}.")
 
 
 def plan(choices: Choices, home: Path) -> tuple[ComparisonSpec, list[RunSpec], ComparisonPlan]:
     """The comparison and its runs, ready for the store.
 
+    Args:
+        home: where the subject has been saved.
+
     Raises:
-        SpecError: an impossible budget, an unknown method, too few steps.
+        SpecError: as in `check`.
     """
-    _check(choices)
+    check(choices)
     shapes = sources.shapes(choices.source, choices.preset.shared.targets)
     budget = _budget(choices, shapes)
     shared = _shared(choices)
@@ -146,16 +171,29 @@ def subject_inputs(home: Path, subject_id: str) -> tuple[Input, ...]:
     )
 
 
-def _check(choices: Choices) -> None:
-    if not choices.methods:
-        raise SpecError("--methods is empty; name at least one, such as waveft,lora,so")
-    repeated = {m for m in choices.methods if choices.methods.count(m) > 1}
+def _check_methods(methods: tuple[str, ...]) -> None:
+    if not methods:
+        raise SpecError("--methods is empty; name at least one, such as waveft,lora,so.")
+    for name in methods:
+        method_named(name)
+    repeated = {name for name in methods if methods.count(name) > 1}
     if repeated:
-        raise SpecError(f"--methods names {', '.join(sorted(repeated))} twice; name each once")
-    if choices.train_seeds < 1:
-        raise SpecError(f"--train-seeds is {choices.train_seeds}; use 1 or more")
-    if choices.steps is not None and choices.steps < 1:
-        raise SpecError(f"--steps is {choices.steps}; use 1 or more")
+        raise SpecError(f"--methods names {', '.join(sorted(repeated))} twice; name each once.")
+
+
+def _check_sizes(choices: Choices, budget: int, shapes: Shapes) -> None:
+    """Refuse a budget with all methods that it is too small for in one sentence."""
+    smallest = {}
+    for name in choices.methods:
+        method, over = sized(name, choices.preset, budget, shapes, allow_over=True)
+        if over and not choices.allow_over:
+            smallest[name] = method.footprint(shapes, Plan(1, choices.seed)).active
+    if smallest:
+        floors = ", ".join(f"{name} ({count} at least)" for name, count in smallest.items())
+        raise SpecError(
+            f"--budget {budget} is too small for {floors}. "
+            f"Use --budget {max(smallest.values())} or more, or leave those methods out."
+        )
 
 
 def _budget(choices: Choices, shapes: Shapes) -> int:
@@ -165,32 +203,25 @@ def _budget(choices: Choices, shapes: Shapes) -> int:
     if choices.budget < 1:
         raise SpecError(
             f"--budget is {choices.budget}; use 1 or more trainable values, "
-            f"such as {lora_rank_one(shapes)} (LoRA rank 1)"
+            f"such as {lora_rank_one(shapes)} (LoRA rank 1)."
         )
     if choices.budget > weights:
         raise SpecError(
             f"--budget {choices.budget} is more than the {weights} weights that may be tuned in "
             f"{choices.source.title}; use at most {weights}, such as {lora_rank_one(shapes)} "
-            "(LoRA rank 1)"
+            "(LoRA rank 1)."
         )
     return choices.budget
 
 
 def _shared(choices: Choices) -> Shared:
-    defaults = choices.preset.shared
     return Shared(
+        **vars(choices.preset.shared),
         backbone=choices.source.id,
-        judge=defaults.judge,
         noun=choices.subject.noun,
         token=choices.subject.token,
         prompts=choices.prompts,
-        seeds=defaults.seeds,
         seed=choices.seed,
-        resolution=defaults.resolution,
-        targets=defaults.targets,
-        precision=defaults.precision,
-        sampling=defaults.sampling,
-        prior=defaults.prior,
     )
 
 

@@ -1,41 +1,18 @@
 """Presets: complete recipes, keyed by task, backbone family and name, one TOML file each."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
-from sparse_peft.tasks.recipe import PriorSettings, SamplingSettings
+from sparse_peft.methods import method_named
+from sparse_peft.tasks.recipe import SharedDefaults, TrainingDefaults
 
 FOLDER = Path(__file__).parents[1] / "presets"
-
-
-@dataclass(frozen=True)
-class SharedDefaults:
-    """What a preset says about a whole comparison."""
-
-    judge: str | None
-    targets: Literal["attention", "attention+ff"]
-    precision: Literal["fp32", "bf16"]
-    resolution: int
-    seeds: tuple[int, ...]
-    sampling: SamplingSettings
-    prior: PriorSettings | None = None
-
-
-@dataclass(frozen=True)
-class TrainingDefaults:
-    """What a preset says about training, the same for all methods."""
-
-    steps: int
-    batch_size: int = 1
-    accumulation: int = 1
-    max_grad_norm: float | None = 1.0
-    schedule: Literal["constant", "cosine"] = "constant"
-    snr_gamma: float | None = None
-    sample_every: int = 100
-    checkpoint_every: int = 50
+SUFFIX = ".toml"
+LATENT_PIXELS = 8  # side of what one latent stands for, in all Stable Diffusion pipelines
+MOST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +21,10 @@ class MethodDefaults:
 
     lr: float
     fields: dict[str, int | float | str | bool | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise SpecError(f"lr is {self.lr}; use a number above 0.")
 
 
 @dataclass(frozen=True)
@@ -61,6 +42,13 @@ class Preset:
     training: TrainingDefaults
     methods: dict[str, MethodDefaults]
 
+    def __post_init__(self) -> None:
+        if not self.lora_ranks > 0:
+            raise SpecError(f"lora_ranks is {self.lora_ranks}; use a number above 0.")
+        for name in self.methods:
+            method_named(name)
+        _check_shared(self.shared)
+
     def method(self, name: str) -> MethodDefaults:
         """Defaults of one method.
 
@@ -69,8 +57,9 @@ class Preset:
         """
         if name not in self.methods:
             raise SpecError(
-                f"preset {self.name!r} has no learning rate for {name}; "
-                f"it has one for {', '.join(sorted(self.methods))}"
+                f"preset {self.name!r} has no learning rate for {name}; it has one for "
+                f"{', '.join(sorted(self.methods))}. Leave {name} out of --methods, or add "
+                f"[methods.{name}] to a preset file of your own."
             )
         return self.methods[name]
 
@@ -86,10 +75,8 @@ def preset(name: str, task: str, backbone: str) -> Preset:
     Raises:
         SpecError: there is none, or the file has an unknown or wrong setting.
     """
-    if name.endswith(".toml"):
-        if not Path(name).is_file():
-            raise SpecError(f"--preset {name}: no such file")
-        return _read(Path(name))
+    if name.endswith(SUFFIX):
+        return _of_a_person(Path(name), task, backbone)
     fitting = {p.name: p for p in all_presets() if (p.task, p.backbone) == (task, backbone)}
     if name in fitting:
         return fitting[name]
@@ -97,9 +84,41 @@ def preset(name: str, task: str, backbone: str) -> Preset:
     hint = f" Did you mean {guess!r}?" if guess else ""
     raise SpecError(
         f"unknown preset {name!r}.{hint} For {task} on {backbone}: {', '.join(fitting)}, "
-        "or a TOML file."
+        f"or a file of your own whose name ends in {SUFFIX}."
     )
+
+
+def _of_a_person(path: Path, task: str, backbone: str) -> Preset:
+    if not path.is_file():
+        raise SpecError(
+            f"--preset {path} does not exist. Name a file such as those in {FOLDER}, or a preset "
+            "that `presets` lists."
+        )
+    found = _read(path)
+    if (found.task, found.backbone) != (task, backbone):
+        raise SpecError(
+            f"--preset {path} is for {found.task} on {found.backbone}; "
+            f"this is {task} on {backbone}. Copy one of {FOLDER} that is for it."
+        )
+    # What a result says of its preset must not be taken for one that comes with the project.
+    return replace(found, name=path.name)
 
 
 def _read(path: Path) -> Preset:
     return tables.build(Preset, tables.read_toml(path), str(path))
+
+
+def _check_shared(shared: SharedDefaults) -> None:
+    counts = {"sampling.steps": shared.sampling.steps}
+    if shared.prior is not None:
+        counts |= {"prior.pictures": shared.prior.pictures, "prior.batch": shared.prior.batch}
+    for name, count in counts.items():
+        if count < 1:
+            raise SpecError(f"shared.{name} is {count}; use 1 or more.")
+    side, seeds = shared.resolution, list(shared.seeds)
+    if side < 1 or side % LATENT_PIXELS:
+        raise SpecError(f"shared.resolution is {side}; use a multiple of {LATENT_PIXELS}.")
+    if not seeds or len(set(seeds)) != len(seeds):
+        raise SpecError(f"shared.seeds is {seeds}; name one or more, each once.")
+    if not all(0 <= seed <= MOST_SEED for seed in seeds):
+        raise SpecError(f"shared.seeds is {seeds}; use 0 to {MOST_SEED}.")

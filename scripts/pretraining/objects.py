@@ -51,6 +51,15 @@ ACCESSORIES = {"a top hat": "🎩", "a crown": "👑", "sunglasses": "🕶"}
 FACES = frozenset({"cat", "dog", "rabbit", "frog", "robot"})  # whose eyes sunglasses fit
 
 
+def learn(characters: str) -> None:
+    """Make these emoji the concepts of this process; the held-out ones may not be among them."""
+    global KNOWN
+    shared = set(characters) & set(HELD_OUT)
+    if shared or len(set(characters)) < len(characters) or not characters:
+        raise ValueError(f"not a list of different, not held-out emoji: {characters!r}")
+    KNOWN = characters
+
+
 @functools.cache
 def noun(character: str) -> str:
     """The word people use for an emoji, such as `cat` for CAT FACE."""

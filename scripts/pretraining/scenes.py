@@ -22,8 +22,9 @@ class Scene:
     place: str | None = None
 
 
-def random_scene(rng: np.random.Generator, characters: str = objects.KNOWN) -> Scene:
-    """A scene with the frequencies that pretraining uses."""
+def random_scene(rng: np.random.Generator, characters: str | None = None) -> Scene:
+    """A scene with the frequencies that pretraining uses, of the known objects by default."""
+    characters = characters or objects.KNOWN
     character = characters[int(rng.integers(len(characters)))]
     noun = objects.noun(character)
     colour = list(objects.COLOURS)[int(rng.integers(7))] if rng.random() < 0.5 else None

@@ -26,7 +26,9 @@ def cosine(step: int, total: int, warmup: int = 100, floor: float = 0.02) -> flo
 
 def pixels(array: np.ndarray, device: torch.device) -> Tensor:
     """uint8 N H W C to float N C H W in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(device).permute(0, 3, 1, 2) / 127.5 - 1
+    # A copy: torch warns of arrays that it could not write to, such as those of a mapped file.
+    copied = torch.from_numpy(np.array(array, order="C"))
+    return copied.to(device).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 class Average:

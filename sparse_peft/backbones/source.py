@@ -9,10 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sparse_peft.errors import BackboneError
+from sparse_peft import tables
+from sparse_peft.errors import BackboneError, SpecError
 
 BUILTIN = Path(__file__).parent / "builtin_weights"
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?")  # ./model and ../model are folders
 FAMILIES = {
     "StableDiffusionPipeline": "sd",
     "StableDiffusionXLPipeline": "sdxl",
@@ -46,6 +47,12 @@ class Source:
         """Places the backbone was trained on; empty where nobody wrote them down."""
         return tuple(_card(self.folder).get("places", ()))
 
+    @property
+    def note(self) -> str | None:
+        """What a person should know of its pictures before they choose it."""
+        note: str | None = _card(self.folder).get("note")
+        return note
+
 
 def resolve(name: str) -> Source:
     """The backbone called `builtin`, a local diffusers folder, or a hub id (`owner/name@revision`).
@@ -58,6 +65,10 @@ def resolve(name: str) -> Source:
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _source(str(folder.resolve()), folder.resolve(), folder.name)
+    if folder.is_file():
+        raise BackboneError(
+            f"--backbone {name} is a file. Use builtin, a diffusers folder, or a hub id."
+        )
     if HUB_ID.fullmatch(name):
         return _source(name, _download(name), name.split("/")[1])
     raise BackboneError(
@@ -103,7 +114,10 @@ def _source(identity: str, folder: Path, title: str) -> Source:
             f"{folder} has no model_index.json, so it is not a diffusers folder. "
             "Save the pipeline with save_pretrained, or give its hub id."
         )
-    kind = json.loads(index.read_text(encoding="utf-8")).get("_class_name")
+    try:
+        kind = tables.read_json(index).get("_class_name")
+    except SpecError as error:
+        raise BackboneError(f"{error} Fetch it again.") from error
     if kind not in FAMILIES:
         raise BackboneError(f"{folder} is a {kind}; these can be tuned: {', '.join(FAMILIES)}.")
     return Source(identity, folder, "builtin" if identity == "builtin" else FAMILIES[kind], title)
@@ -116,14 +130,18 @@ def _card(folder: Path) -> dict[str, Any]:
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+    )
 
     repository, _, revision = name.partition("@")
     try:
         folder = snapshot_download(
             repository, revision=revision or None, allow_patterns=list(HUB_FILES)
         )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BackboneError(
             f"--backbone {name!r} could not be fetched from the hub ({type(error).__name__}). "
             "Check the name and the network, or give a local diffusers folder."
@@ -136,8 +154,15 @@ def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
     for path in sorted(folder.glob("*.safetensors")):
         header = _header(path)
         header.pop("__metadata__", None)
-        merged |= {key: tuple(value["shape"]) for key, value in header.items()}
+        merged |= {key: _shape(value, path) for key, value in header.items()}
     return merged
+
+
+def _shape(entry: Any, path: Path) -> tuple[int, ...]:
+    shape = entry.get("shape") if isinstance(entry, dict) else None
+    if not isinstance(shape, list) or not all(type(side) is int for side in shape):
+        raise BackboneError(f"{path} has a damaged header. Fetch it again.")
+    return tuple(shape)
 
 
 def _header(path: Path) -> dict[str, Any]:
@@ -147,7 +172,9 @@ def _header(path: Path) -> dict[str, Any]:
         if length >= HEADER_LIMIT:
             raise BackboneError(f"{path} is not a safetensors file. Fetch it again.")
         try:
-            header: dict[str, Any] = json.loads(file.read(length))
-        except ValueError as error:
+            header = json.loads(file.read(length))
+        except (ValueError, RecursionError) as error:
             raise BackboneError(f"{path} has a damaged header. Fetch it again.") from error
+    if not isinstance(header, dict):
+        raise BackboneError(f"{path} has a damaged header. Fetch it again.")
     return header

@@ -2,17 +2,11 @@
 
 import argparse
 import json
-import time
 
 from sparse_peft import tables
-from sparse_peft.errors import RunError
-from sparse_peft.runs import client
-from sparse_peft.runs.run import RunDirectory
+from sparse_peft.commands import single
 from sparse_peft.runs.spec import RunSpec, new_id
-from sparse_peft.runs.store import Store
 from sparse_peft.tasks.recipe import ProbeSettings
-
-POLL_SECONDS = 0.1
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -24,14 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Submit a probe run, wait for it and print its report."""
     probe = RunSpec(new_id(), "probe", "local", None, tables.table(ProbeSettings("builtin")))
-    with Store(options.home) as store:
-        store.submit(None, [probe])
-        while (row := store.run(probe.id)).state in ("queued", "running"):
-            client.ensure_runner(options.home)
-            time.sleep(POLL_SECONDS)
-    if row.state != "finished":
-        raise RunError(f"the probe {row.state}: {row.error or 'no reason given'}")
-    report = RunDirectory.of(options.home, probe.id).report() or {}
+    report = single.finish(options.home, probe).report() or {}
     if options.json:
         print(json.dumps(report, indent=1))
         return 0

@@ -1,23 +1,24 @@
-"""`generate`: a new prompt, drawn by the base and by every method of a finished comparison."""
+"""`generate`: a new prompt, drawn by the base and by every method of a comparison."""
 
 import argparse
 import shutil
-import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sparse_peft import compare as comparing
 from sparse_peft import files, tables
+from sparse_peft.commands import single
+from sparse_peft.commands.arguments import check_place, whole_number
 from sparse_peft.data.prompts import check_prompt
 from sparse_peft.errors import RunError, SpecError
-from sparse_peft.planning import read_plan
+from sparse_peft.outcome import outcome
+from sparse_peft.planning import check_seed, read_plan
 from sparse_peft.report import grid
-from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import Input, RunSpec, new_id
 from sparse_peft.runs.store import Store
 from sparse_peft.tasks.recipe import GenerateSettings
-
-POLL_SECONDS = 0.1
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--comparison", type=Path, required=True, metavar="DIR",
                         help="the --out folder of a comparison")  # fmt: skip
     parser.add_argument("--prompt", required=True, help="may hold {subject}")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.set_defaults(run=run)
 
@@ -34,43 +35,66 @@ def run(options: argparse.Namespace) -> int:
     """Submit a generate run, wait for it, and write its pictures, a grid and generate.json."""
     home: Path = options.home
     check_prompt(options.prompt, "--prompt")
+    check_seed(options.seed)
+    check_place(options.out.resolve(), home)
     if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
         raise SpecError(f"--out {options.out} is not an empty folder; name a new or an empty one.")
-    before = tables.read_json(options.comparison / "comparison.json")
-    with Store(home) as store:
-        spec = _spec(store, before, options)
-        store.submit(None, [spec])
-        while (row := store.run(spec.id)).state in ("queued", "running"):
-            client.ensure_runner(home)
-            time.sleep(POLL_SECONDS)
-    if row.state != "finished":
-        raise RunError(f"drawing {row.state}: {row.error or 'no reason given'}")
-    _write(options.out, before, RunDirectory.of(home, spec.id))
+    value = _comparison(home, options.comparison)
+    drawable = [run for run in value["runs"] if run["adapter"]]
+    if not drawable:
+        raise SpecError(
+            f"--comparison {options.comparison} has no trained method to draw with. "
+            "Finish it first: the `compare` command that made it goes on from where it stands."
+        )
+    directory = single.finish(home, _spec(home, value["id"], drawable, options))
+    _write(options.out.resolve(), value, directory)
     print(options.out.resolve() / "grid.png")
     return 0
 
 
-def _spec(store: Store, before: dict[str, Any], options: argparse.Namespace) -> RunSpec:
-    content = read_plan(store.comparison(before["id"]))
-    finished = [r for r in before["runs"] if r["state"] == "finished"]
-    if not finished:
-        raise SpecError(f"{options.comparison} has no finished method to draw with.")
-    prepared = RunDirectory.of(store.home, content.prepare).path
-    inputs = [_input(store.home, prepared / "shared.safetensors", "shared.safetensors")]
-    for ended in finished:
-        adapter = RunDirectory.of(store.home, ended["run"]).path / "adapter"
+def _comparison(home: Path, folder: Path) -> dict[str, Any]:
+    """The comparison whose results are in a folder, as the home knows it."""
+    if not (folder / "comparison.json").is_file():
+        raise SpecError(
+            f"--comparison {folder} holds no comparison.json; "
+            "give the folder that `compare` wrote (its --out)."
+        )
+    written = tables.read_json(folder / "comparison.json")
+    if written.get("format") != comparing.FORMAT or not isinstance(written.get("id"), str):
+        raise SpecError(
+            f"{folder / 'comparison.json'} is not a comparison of format {comparing.FORMAT}; "
+            "give a folder that `compare` wrote."
+        )
+    try:
+        return comparing.assemble(outcome(home, written["id"]))
+    except RunError as error:
+        raise RunError(
+            f"{error} The runs of {folder} must be there: give the --home that it was made with."
+        ) from error
+
+
+def _spec(
+    home: Path, comparison: str, drawable: Sequence[dict[str, Any]], options: argparse.Namespace
+) -> RunSpec:
+    with Store(home) as store:
+        content = read_plan(store.comparison(comparison))
+    prepared = RunDirectory.of(home, content.prepare).path
+    inputs = [_input(home, prepared / "shared.safetensors", "shared.safetensors")]
+    for trained in drawable:
+        adapter = RunDirectory.of(home, trained["run"]).adapter
         inputs += [
-            _input(store.home, path, f"{ended['id']}/{path.relative_to(adapter).as_posix()}")
+            _input(home, path, f"{trained['id']}/{path.relative_to(adapter).as_posix()}")
             for path in sorted(adapter.rglob("*"))
             if path.is_file()
         ]
-    settings = GenerateSettings(
-        content.shared, options.prompt, (options.seed,), tuple(r["id"] for r in finished)
-    )
+    names = tuple(trained["id"] for trained in drawable)
+    settings = GenerateSettings(content.shared, options.prompt, (options.seed,), names)
     return RunSpec(new_id(), "generate", "local", None, tables.table(settings), tuple(inputs))
 
 
 def _input(home: Path, path: Path, name: str) -> Input:
+    if not path.is_file():
+        raise RunError(f"{path} is missing. Train the comparison again.")
     return Input(name, path.relative_to(home).as_posix(), files.sha256(path))
 
 
@@ -87,12 +111,12 @@ def _write(out: Path, before: dict[str, Any], directory: RunDirectory) -> None:
             "seeds": report["seeds"],
             "base": before["base"] | {"samples": drawn["base"]},
             "runs": [
-                r | {"samples": drawn[r["id"]], "history": []}
-                for r in before["runs"]
-                if r["id"] in drawn
+                run | {"samples": drawn[run["id"]], "history": []}
+                for run in before["runs"]
+                if run["id"] in drawn
             ],
         }
         files.write_json(folder / "generate.json", report | {"samples": drawn})
         grid.draw(value, folder).save(folder / "grid.png", optimize=True)
 
-    files.write_folder(out.resolve(), fill)
+    files.write_folder(out, fill)

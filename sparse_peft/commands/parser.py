@@ -2,32 +2,53 @@
 
 import argparse
 from pathlib import Path
+from typing import NoReturn
 
-from sparse_peft.commands import compare, doctor, generate, listing, runs
+from sparse_peft.commands import compare, doctor, generate, listing, report, runs
 
-EPILOG = "Everything is kept under STUDIO_HOME; --home names another folder."
+EXIT_MISTAKE = 2
+HOME_NOTE = "Runs are kept under STUDIO_HOME; --home names another folder."
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit status 2."""
+        self.exit(EXIT_MISTAKE, f"error: {message}. See: {self.prog} --help\n")
 
 
 def build(home: Path) -> argparse.ArgumentParser:
-    """The parser; each command sets `run`."""
-    root = argparse.ArgumentParser(
+    """The parser; each command sets `run`, and those that keep runs have `home`."""
+    root = Parser(
         prog="python -m sparse_peft",
         description="Sparse parameter-efficient fine-tuning, side by side.",
-        epilog=EPILOG,
+        epilog="Give a command and --help for its arguments.",
     )
-    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    def say_help(_: argparse.Namespace) -> int:
+        root.print_help()
+        return 0
+
+    root.set_defaults(run=say_help)
+    commands = root.add_subparsers(metavar="COMMAND")
 
     def command(name: str, text: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=text, description=text, epilog=EPILOG)
-        added.add_argument("--home", type=Path, default=home, help="where runs are kept")
+        return commands.add_parser(name, help=text, description=text)
+
+    def working(name: str, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text, epilog=HOME_NOTE)
+        added.add_argument("--home", type=Path, default=home, metavar="DIR",
+                           help="where runs are kept")  # fmt: skip
         return added
 
     listing.add_methods(command("methods", "List the methods and their settings."))
     listing.add_presets(command("presets", "List the presets."))
-    doctor.add(command("doctor", "Say what this machine can do."))
-    runs.add_list(command("runs", "List the runs."))
-    runs.add_resume(command("resume", "Put an interrupted, stopped or failed run back to work."))
-    runs.add_cancel(command("cancel", "Stop a run."))
-    compare.add(command("compare", "Train methods on a subject and set them side by side."))
-    generate.add(command("generate", "Draw a new prompt with the base and every method."))
+    doctor.add(working("doctor", "Say what this machine can do."))
+    runs.add_list(working("runs", "List the runs."))
+    runs.add_resume(working("resume", "Put an interrupted, stopped or failed run back to work."))
+    runs.add_cancel(working("cancel", "Stop a run."))
+    compare.add(working("compare", "Train methods on a subject and set them side by side."))
+    generate.add(working("generate", "Draw a new prompt with the base and every method."))
+    report.add(command("report", "Write the page of a finished comparison."))
     return root

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, TextIO
+from typing import Any
 
 from tqdm import tqdm
 
@@ -12,10 +12,9 @@ LINES_PER_RUN = 5  # where there is no terminal
 class Progress:
     """Shows events as they come; `labels` names the runs, `steps` says how long each trains."""
 
-    def __init__(
-        self, labels: Mapping[str, str], steps: Mapping[str, int], out: TextIO = sys.stderr
-    ) -> None:
-        self._labels, self._steps, self._out = labels, steps, out
+    def __init__(self, labels: Mapping[str, str], steps: Mapping[str, int]) -> None:
+        self._labels, self._steps = labels, steps
+        self._out = out = sys.stderr
         self._bars: dict[str, Any] = {}
         if out.isatty():
             self._bars = {
@@ -38,10 +37,12 @@ class Progress:
         kind = event["kind"]
         if kind == "step":
             self._step(run, int(event["step"]), float(event["loss"]))
-        elif kind in ("stage", "note"):
+        elif kind == "stage":
             self._say(run, str(event["text"]))
+        elif kind == "note":
+            self._note(run, str(event["text"]))
         elif kind == "state" and event["state"] not in ("queued", "running"):
-            self._say(run, str(event["state"]) + (f": {event['error']}" if event["error"] else ""))
+            self._end(run, event)
 
     def _step(self, run: str, step: int, loss: float) -> None:
         if run in self._bars:
@@ -50,6 +51,18 @@ class Progress:
             bar.set_postfix_str(f"loss {loss:.3f}")
         elif step % max(1, self._steps.get(run, 1) // LINES_PER_RUN) == 0:
             self._say(run, f"step {step} of {self._steps.get(run)}, loss {loss:.3f}")
+
+    def _end(self, run: str, event: Mapping[str, Any]) -> None:
+        why = event["error"] or event["note"]
+        if event["state"] == "finished" and run in self._bars:
+            self._bars[run].n = self._bars[run].total
+        self._say(run, str(event["state"]) + (f": {why}" if why else ""))
+
+    def _note(self, run: str, text: str) -> None:
+        if run in self._bars:  # above the bars, where it stays
+            tqdm.write(f"{self._labels[run]:9} {text}", file=self._out)
+        else:
+            self._say(run, text)
 
     def _say(self, run: str, text: str) -> None:
         if run in self._bars:

@@ -26,11 +26,15 @@ def add_cancel(parser: argparse.ArgumentParser) -> None:
 
 def _list(options: argparse.Namespace) -> int:
     with Store(options.home) as store:
-        for row in store.runs():
-            print(
-                f"{row.id}  {row.kind:8} {row.state:11} {row.comparison or '-'}"
-                + (f"  {row.error}" if row.error else "")
-            )
+        rows = store.runs()
+    if not rows:
+        print(f"There are no runs in {options.home}.")
+    for row in rows:
+        why = row.error or row.note
+        print(
+            f"{row.id}  {row.kind:8} {row.state:11} {row.comparison or '-':14}"
+            + (f"  {why}" if why else "")
+        )
     return 0
 
 
@@ -38,7 +42,7 @@ def _resume(options: argparse.Namespace) -> int:
     with Store(options.home) as store:
         store.requeue(options.id)
     client.ensure_runner(options.home)
-    print(f"{options.id} is queued")
+    print(f"{options.id} is queued; `runs` shows how it goes")
     return 0
 
 

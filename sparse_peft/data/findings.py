@@ -8,6 +8,7 @@ from sparse_peft.errors import DataError
 
 Severity = Literal["stop", "warn", "info"]
 LONGEST_NAME = 60  # of a file's name on screen
+MOST_REASONS = 6  # in one message
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,14 @@ class UnreadableError(DataError):
 
 
 def stop_on(findings: Iterable[Finding]) -> None:
-    """Raise DataError with every finding that stops, if there is one."""
+    """Raise DataError if a finding stops, with what was said of single pictures as its reasons."""
+    findings = list(findings)
     stops = [str(finding) for finding in findings if finding.severity == "stop"]
     if stops:
-        raise DataError("\n".join(stops))
+        others = [f for f in findings if f.severity != "stop" and f.picture is not None]
+        reasons = [str(finding) for finding in others]
+        more = " ..." if len(reasons) > MOST_REASONS else ""
+        raise DataError("\n".join([*stops, *reasons[:MOST_REASONS]]) + more)
 
 
 def shown(name: str) -> str:

@@ -30,7 +30,7 @@ def _is_method(thing: object) -> bool:
     return isinstance(thing, type) and dataclasses.is_dataclass(thing) and hasattr(thing, "attach")
 
 
-def method(name: str) -> MethodClass:
+def method_named(name: str) -> MethodClass:
     """The method called `name`.
 
     Raises:

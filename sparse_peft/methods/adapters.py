@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sparse_peft import files, tables
 from sparse_peft.errors import BackboneError, SpecError
-from sparse_peft.methods import method as method_called
+from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Method, Plan
 from sparse_peft.tuners.layout import DELTA_NAME, PEFT_NAME, PEFT_PREFIX
 
@@ -157,7 +157,7 @@ def _attach_values(
         for name, tensor in tensors.items()
     }
     try:
-        method = tables.build(method_called(card.method), card.settings, str(folder / CARD_NAME))
+        method = tables.build(method_named(card.method), card.settings, str(folder / CARD_NAME))
         count = method.footprint(shapes, card.plan).stored
     except SpecError as error:
         raise BackboneError(f"{folder}: {error}") from error

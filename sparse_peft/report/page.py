@@ -87,9 +87,11 @@ def _title(comparison: Comparison) -> str:
 def _subtitle(comparison: Comparison) -> str:
     names = [column.label for column in columns(comparison)[1:]]
     prompts, seeds = len(comparison["prompts"]), len(comparison["seeds"])
+    note = comparison["backbone"].get("note")
     return (
         f"{', '.join(names)} beside the untouched base: {prompts} prompts, {seeds} "
         f"seed{'s' if seeds > 1 else ''}, the same starting noise in every column."
+        + (f" {note}" if note else "")
     )
 
 

@@ -175,6 +175,8 @@ def _reason(error: Exception) -> str:
         return "not_finite"
     if isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in FULL):
         return "disk"
+    if f"(os error {errno.ENOSPC})" in str(error):  # as safetensors words it
+        return "disk"
     return "memory" if _is_memory(error) else "error"
 
 
@@ -193,8 +195,9 @@ def _sentence(error: Exception) -> str:
             "The memory did not suffice. Use a smaller resolution or batch, or close other "
             f"programs. ({_first_line(error)})"
         )
-    if _reason(error) == "disk" and isinstance(error, OSError):
-        return f"The disk is full or failing: {os.strerror(error.errno or errno.EIO)}."
+    if _reason(error) == "disk":
+        number = error.errno if isinstance(error, OSError) else errno.ENOSPC
+        return f"The disk is full or failing: {os.strerror(number or errno.EIO)}."
     return f"{type(error).__name__}: {_first_line(error)} The whole story is in log.txt."
 
 

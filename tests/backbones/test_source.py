@@ -65,7 +65,9 @@ def test_a_folder_that_is_no_pipeline_is_refused_in_words(tmp_path: Path) -> Non
 def test_a_damaged_weight_file_is_refused_in_words(tmp_path: Path) -> None:
     folder = save_sd(tmp_path / "model")
     path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    for damage in (b"", b"\xff" * 8 + b"{}", struct.pack("<Q", 4) + b"nope"):
+    texts = (b"nope", b"[]", b'{"a": 1}', b'{"a": {}}', b'{"a": {"shape": ["x"]}}')
+    headers = [struct.pack("<Q", len(text)) + text for text in texts]
+    for damage in (b"", b"\xff" * 8 + b"{}", *headers):
         path.write_bytes(damage)
         with pytest.raises(BackboneError, match=r"Fetch it again\."):
             source.shapes(source.resolve(str(folder)), "attention")
@@ -78,3 +80,19 @@ def test_without_a_network_a_hub_id_is_refused_in_words(
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(BackboneError, match="could not be fetched from the hub"):
         source.resolve("nobody/nothing")
+
+
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_index_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    (tmp_path / "model_index.json").write_text(text)
+    with pytest.raises(BackboneError, match=r"model_index\.json.* Fetch it again\."):
+        source.resolve(str(tmp_path))
+
+
+def test_a_file_and_a_folder_that_is_not_there_are_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(BackboneError, match=r"is a file\. Use builtin, a diffusers folder"):
+        source.resolve(str(tmp_path / "model.safetensors"))
+    for name in ("./model", "../model", "a--b/..", "-a/b"):
+        with pytest.raises(BackboneError, match=r"--backbone .*(no such folder|not be fetched)"):
+            source.resolve(name)

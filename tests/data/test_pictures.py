@@ -192,6 +192,11 @@ def test_stops_are_raised_together_and_warnings_are_not() -> None:
         stop_on([Finding(None, "stop", "first"), Finding("a.jpg", "stop", "second")])
 
 
+def test_what_was_said_of_single_pictures_is_the_reason_for_a_stop() -> None:
+    with pytest.raises(DataError, match=r"^none\nb.jpg: torn$"):
+        stop_on([Finding("b.jpg", "warn", "torn"), Finding(None, "stop", "none")])
+
+
 def test_a_picture_survives_a_round_trip_through_json() -> None:
     picture = Picture("a.jpg", "0" * 64, 20, 10, (3, 0, 13, 10), "on the grass")
     table = json.loads(json.dumps(tables.table(picture)))

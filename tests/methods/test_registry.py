@@ -11,7 +11,7 @@ import pytest
 import sparse_peft.methods as registry
 from sparse_peft.errors import SpecError
 from sparse_peft.maths.support_sizes import expected_union
-from sparse_peft.methods import all_methods, method
+from sparse_peft.methods import all_methods, method_named
 from sparse_peft.methods.fields import settings
 from sparse_peft.methods.method import Plan
 from sparse_peft.methods.so import SO
@@ -24,15 +24,15 @@ def test_every_method_of_the_folder_is_found_by_name():
     assert {"lora", "so", "waveft"} <= set(all_methods())
     for name, kind in all_methods().items():
         assert kind.name == name
-        assert method(name) is kind
+        assert method_named(name) is kind
         assert "arXiv:" in kind.source
 
 
 def test_an_unknown_method_is_refused_with_the_nearest():
     with pytest.raises(SpecError, match=r"'wavft'. Did you mean 'waveft'\? Known: .*lora.*so"):
-        method("wavft")
+        method_named("wavft")
     with pytest.raises(SpecError, match=r"unknown method 'zzz'. Known: "):
-        method("zzz")
+        method_named("zzz")
 
 
 def test_two_methods_of_one_name_are_an_error(monkeypatch):

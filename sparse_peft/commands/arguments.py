@@ -1,0 +1,58 @@
+"""What a person typed, checked before any work begins."""
+
+import argparse
+import os
+from pathlib import Path
+
+from sparse_peft.errors import SpecError
+
+
+def whole_number(text: str) -> int:
+    """The number that a text spells."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+
+
+def home_folder(path: Path) -> Path:
+    """The folder where runs are kept, made if need be.
+
+    Raises:
+        SpecError: it cannot be made or written.
+    """
+    home = path.expanduser().resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(
+            f"--home {home} cannot be made ({error.strerror}). Name a folder that can be written, "
+            "with --home or STUDIO_HOME."
+        ) from error
+    if not os.access(home, os.W_OK):
+        raise SpecError(
+            f"--home {home} cannot be written. Name another folder, with --home or STUDIO_HOME."
+        )
+    return home
+
+
+def check_place(out: Path, home: Path) -> None:
+    """Return if a whole folder can be put at `out` when the work is done.
+
+    Raises:
+        SpecError: it would hold the home folder, or the disk would refuse it.
+    """
+    if home.is_relative_to(out):
+        raise SpecError(f"--out {out} holds the home folder {home}. Name a folder elsewhere.")
+    if out.is_mount():
+        raise SpecError(
+            f"--out {out} is a mount point and cannot be replaced as a whole. "
+            f"Name a folder inside it, such as {out / 'comparison'}."
+        )
+    above = next(folder for folder in out.parents if folder.exists())
+    if not above.is_dir():
+        raise SpecError(f"--out {out} cannot be made: {above} is a file. Name another folder.")
+    if not os.access(above, os.W_OK):
+        raise SpecError(
+            f"--out {out} cannot be made: {above} cannot be written. Name another folder."
+        )

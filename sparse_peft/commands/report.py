@@ -1,0 +1,41 @@
+"""`report`: the page of a finished comparison, rebuilt from its folder alone."""
+
+import argparse
+from pathlib import Path
+
+from sparse_peft import files, tables
+from sparse_peft.compare import FORMAT
+from sparse_peft.errors import SpecError
+from sparse_peft.report.page import page
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `report`."""
+    parser.add_argument(
+        "--comparison", type=Path, required=True, metavar="DIR", help="holds comparison.json"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write one offline page; an existing file is refused."""
+    if options.out.exists():
+        raise SpecError(f"--out {options.out} exists; name a new file.")
+    value = tables.read_json(options.comparison / "comparison.json")
+    if value.get("format") != FORMAT:
+        raise SpecError(
+            f"{options.comparison} has format {value.get('format')!r}; "
+            f"this version reads format {FORMAT}."
+        )
+    try:
+        text = page(value, options.comparison)
+    except (KeyError, TypeError, OSError) as error:
+        raise SpecError(
+            f"{options.comparison} is damaged ({type(error).__name__}: {error}); "
+            "give the command that made it again."
+        ) from error
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(options.out, text)
+    print(options.out.resolve())
+    return 0

@@ -1,0 +1,54 @@
+"""`report`: the page of a finished comparison, from its folder alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sparse_peft import compare
+from sparse_peft.__main__ import main
+from tests.fake_outcome import Maker
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "runs").mkdir()
+    compare.write(tmp_path / "out", Maker(tmp_path / "runs").comparison(methods=("lora",)))
+    return tmp_path / "out"
+
+
+def test_the_page_is_the_one_that_compare_wrote(folder: Path, tmp_path: Path) -> None:
+    page = tmp_path / "pages" / "again.html"
+    assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 0
+    assert page.read_bytes() == (folder / "index.html").read_bytes()
+
+
+def test_an_existing_file_is_left_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "mine.html"
+    page.write_text("mine")
+    assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 2
+    assert "exists; name a new file." in capsys.readouterr().err
+    assert page.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"format": 2}, "has format 2"), ({"runs": None}, "is damaged")],
+)
+def test_what_is_no_comparison_is_refused_in_one_line(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    change: dict[str, object],
+    words: str,
+) -> None:
+    path = folder / "comparison.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    page = tmp_path / "new.html"
+    assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+    assert not page.exists()

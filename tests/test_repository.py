@@ -1,0 +1,220 @@
+"""What a newcomer reads and runs first is true: README, Makefile, Dockerfile, requirements."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import sparse_peft
+from sparse_peft.backbones.source import BUILTIN
+from sparse_peft.commands import parser
+from sparse_peft.methods import all_methods
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+MIB = 2**20
+
+
+def blocks(language: str, page: Path = ROOT / "README.md") -> list[str]:
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.M | re.S)
+
+
+def commands() -> list[list[str]]:
+    """Every shell command of the pages, as words."""
+    lines = [line for page in PAGES for block in blocks("sh", page) for line in block.splitlines()]
+    split = [shlex.split(line, comments=True) for line in lines]
+    return [words for words in split if words]
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    return [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+
+
+def pins(name: str) -> dict[str, str]:
+    """Pinned versions by normalised name; every line must be a pin, a comment or `-r`."""
+    found = {}
+    for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        if line.startswith("-r "):
+            assert (ROOT / line.removeprefix("-r ")).is_file()
+            continue
+        match = re.fullmatch(r"([A-Za-z0-9._-]+)==([0-9][A-Za-z0-9.]*)", line)
+        assert match, f"{name}: {line!r} is no exact pin"
+        found[normalised(match[1])] = match[2]
+    return found
+
+
+def normalised(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def third_party_imports(folder: str) -> set[str]:
+    names = set()
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    ours = {"sparse_peft", "benchmarks", "pretraining", "tests"}
+    for own in ("scripts", "tests"):
+        ours |= {path.stem for path in (ROOT / own).rglob("*.py")}
+    return names - ours - set(sys.stdlib_module_names)
+
+
+def test_every_make_target_of_the_pages_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    named = {words[1] for words in commands() if words[0] == "make"}
+    named |= {
+        word
+        for page in PAGES
+        for word in re.findall(r"`make ([a-z]+)`", page.read_text(encoding="utf-8"))
+    }
+    assert {"run", "test", "bench"} <= named <= targets
+
+
+def test_every_command_of_the_pages_parses() -> None:
+    real = parser.build(Path("home"))
+    called = [words[3:] for words in commands() if words[1:3] == ["-m", "sparse_peft"]]
+    assert {words[0] for words in called} >= {"compare", "generate", "methods", "doctor"}
+    for words in called:
+        assert callable(real.parse_args(words).run)
+    for words in commands():
+        if words[0] == "python" and words[1] != "-m":
+            assert (ROOT / words[1]).is_file(), words
+
+
+def test_every_file_that_a_page_links_to_exists() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if target != "docs/pictures/readme.png":  # drawn from the example comparison
+                assert (page.parent / target).is_file(), f"{page.name}: {target}"
+
+
+class Block(nn.Module):
+    """The names of an attention layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.to_q, self.to_k, self.to_v = (nn.Linear(64, 64) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.to_q(x)) * self.to_k(x) + self.to_v(x)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_the_library_lines_train_a_small_module(code: str) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(16, 64)
+    scope = {"model": Block()}
+    before = scope["model"](x)
+    exec(compile(code, "README.md", "exec"), scope)
+    model, optimizer = scope["model"], scope.get("so")
+    if optimizer is None:
+        optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
+    losses = []
+    for _ in range(5):
+        loss = (model(x) - x).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert not torch.equal(model(x), before)
+    assert len([line for line in code.splitlines() if line]) == 3
+
+
+def test_the_table_of_methods_is_the_registry() -> None:
+    row = r"^\| ([^|]+) \| [^|]+ \| \[[^\]]+\]\(https://arxiv.org/abs/([\d.]+)\) \|$"
+    shown = re.findall(row, README, re.M)
+    papers = {m.label: re.findall(r"arXiv:([\d.]+)", m.source)[0] for m in all_methods().values()}
+    assert dict(shown) == papers
+
+
+def test_the_four_papers_can_be_cited() -> None:
+    [entries] = blocks("bibtex")
+    for paper in ("2505.12532", "2504.12436", "2411.01800", "2405.18541"):
+        assert paper in entries
+    assert entries.count("{") == entries.count("}")
+
+
+def test_requirements_are_exact_and_cover_what_is_imported() -> None:
+    runtime, development = pins("requirements.txt"), pins("requirements-dev.txt")
+    assert not runtime.keys() & development.keys()
+    providers = packages_distributions()
+
+    def missing(folder: str, pinned: dict[str, str]) -> set[str]:
+        return {
+            name
+            for name in third_party_imports(folder)
+            if not any(normalised(p) in pinned for p in providers.get(name, []))
+        }
+
+    assert missing("sparse_peft", runtime) == set()
+    assert missing("scripts", runtime) == set()
+    assert missing("benchmarks", runtime) == set()
+    assert missing("tests", runtime | development) == set()
+
+
+def test_the_image_is_as_the_readme_says() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    found = subprocess.run(
+        [hadolint, "--no-color", ROOT / "Dockerfile"], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout) == (0, "")
+    lines = DOCKERFILE.splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 1000"]
+    assert "useradd --create-home --uid 1000 user" in DOCKERFILE
+    assert "EXPOSE 7860" in lines
+    assert [line for line in lines if line.startswith("ARG")] == ["ARG WHEELS"]
+    order = [lines.index(line) for line in lines if line.startswith(("COPY", "RUN pip"))]
+    copies = [lines[number].split()[-2] for number in order if lines[number].startswith("COPY")]
+    assert copies == ["requirements.txt", "."]
+    assert lines[order[1]].startswith("RUN pip install")
+
+
+def test_the_image_does_what_its_command_says() -> None:
+    [entry] = re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.M)
+    [arguments] = re.findall(r"^CMD (.*)$", DOCKERFILE, re.M)
+    assert ast.literal_eval(entry) == ["python", "-m", "sparse_peft"]
+    options = parser.build(Path("home")).parse_args(ast.literal_eval(arguments))
+    assert (ROOT / options.pictures).is_dir()
+    assert (ROOT / options.captions).is_file()
+
+
+def test_the_version_is_one() -> None:
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        project = tomllib.load(file)["project"]
+    assert project["version"] == sparse_peft.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{sparse_peft.__version__}]" in changes
+
+
+def test_no_file_is_large() -> None:
+    for path in tracked():
+        if path.exists():
+            assert path.stat().st_size <= 20 * MIB, path
+    weights = [path for path in BUILTIN.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in weights) <= 40_000_000
+    assert max(path.stat().st_size for path in weights) < 10_500_000
+
+
+def test_no_file_names_a_place_of_one_machine() -> None:
+    place = re.compile(rb"(?<![\w./:])/(?:work|root|tmp)/\w")
+    for path in tracked():
+        if path.exists() and path.suffix not in (".png", ".safetensors", ".woff2", ".heic"):
+            assert not place.search(path.read_bytes()), path
