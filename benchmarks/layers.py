@@ -1,0 +1,157 @@
+"""Forward and backward pass of one Linear: frozen, and with each way of tuning it.
+
+All contestants of a shape run in turns in one thread. SO and dense AdamW also take their optimizer
+step; SO draws new supports every 10 steps, which a median round does not contain (so_step does).
+"""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import peft
+import torch
+from torch import Tensor, nn
+
+from benchmarks.figures import Figure, interleaved, ratio
+from sparse_peft import SO, WaveFTConfig, sampled_gradients
+
+SUBJECT = "layers"
+FROZEN, OURS, PEFTS, LORA = "frozen", "WaveFT", "PEFT's WaveFT", "PEFT's LoRA"
+SPARSE, DENSE = "SO, sampled gradients", "dense gradients, AdamW fused"
+SDXL_COEFFICIENTS, DENSITY = 2592, 5e-4  # published: WaveFT's n_frequency, SO's density_ratio
+# The built-in backbone's preset quick: 4 LoRA ranks, 139,776 values in 70 layers, 3.98 M weights.
+QUICK_COEFFICIENTS, QUICK_DENSITY = 1996, 0.035
+REFRESH = 10
+ROUND_SECONDS = 0.03
+SHORTEST = 1e-6  # seconds: what the clock can tell
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A Linear, how many tokens go through it, and what the figures are to be."""
+
+    out: int
+    into: int
+    tokens: int
+    coefficients: int = SDXL_COEFFICIENTS
+    density: float = DENSITY
+    frozen_input: bool = False
+    """cross-attention's keys and values: the text needs no gradient"""
+    most: float | None = None
+    """WaveFT's time by the frozen layer's"""
+    faster: float | None = None
+    """PEFT's WaveFT's time by ours"""
+    most_so: float | None = None
+    """SO's time by the frozen layer's"""
+
+    @property
+    def rank(self) -> int:
+        """The LoRA rank nearest in size."""
+        return max(1, round(self.coefficients / (self.out + self.into)))
+
+    @property
+    def title(self) -> str:
+        """The shape in words."""
+        text = f"{self.out}x{self.into}, {self.tokens} tokens"
+        return text + (", no gradient of x" if self.frozen_input else "")
+
+
+SHAPES = (
+    Shape(640, 640, 4096, most=1.25),
+    Shape(1280, 1280, 1024, most=1.15, faster=2.4),
+    Shape(1280, 1280, 256, most=1.25),
+    Shape(1280, 2048, 77, most=1.25, faster=4.0),
+    Shape(10240, 1280, 256, most=1.25, faster=4.0),
+    Shape(768, 768, 1576, most=1.25, most_so=1.10),
+    Shape(3072, 768, 788, most=1.25, most_so=1.10),
+    Shape(1280, 2048, 77, frozen_input=True),
+    # The built-in backbone's own, 6 pictures a step: attention, feed-forward, text keys.
+    Shape(192, 192, 96, QUICK_COEFFICIENTS, QUICK_DENSITY),
+    Shape(128, 128, 384, QUICK_COEFFICIENTS, QUICK_DENSITY),
+    Shape(1024, 128, 384, QUICK_COEFFICIENTS, QUICK_DENSITY),
+    Shape(192, 768, 96, QUICK_COEFFICIENTS, QUICK_DENSITY),
+    Shape(192, 192, 144, QUICK_COEFFICIENTS, QUICK_DENSITY, frozen_input=True),
+)
+
+
+def measure(
+    rounds: int = 15, shapes: tuple[Shape, ...] = SHAPES, round_seconds: float = ROUND_SECONDS
+) -> list[Figure]:
+    """Times of every contestant by the frozen layer's, for each shape.
+
+    Args:
+        round_seconds: of the frozen layer in one round, by repeating calls that are shorter.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return [figure for shape in shapes for figure in _figures(shape, rounds, round_seconds)]
+    finally:
+        torch.set_num_threads(before)
+
+
+def _figures(shape: Shape, rounds: int, round_seconds: float) -> list[Figure]:
+    calls = contestants(shape)
+    once = statistics.median(interleaved({FROZEN: calls[FROZEN]}, 3, 1)[FROZEN])
+    taken = interleaved(calls, rounds, max(1, round(round_seconds / max(once, SHORTEST))))
+
+    def figure(name: str, goal: float | None = None) -> Figure:
+        text = f"{shape.title}: {name}" + (f" rank {shape.rank}" if name == LORA else "")
+        return Figure(SUBJECT, text, ratio(taken, name, FROZEN), "x frozen", goal)
+
+    faster = ratio(taken, PEFTS, OURS)
+    text = f"{shape.title}: WaveFT against PEFT's"
+    return [
+        figure(OURS, shape.most),
+        figure(PEFTS),
+        Figure(SUBJECT, text, faster, "x faster", shape.faster, at_least=True),
+        figure(LORA),
+        figure(SPARSE, shape.most_so),
+        figure(DENSE),
+    ]
+
+
+def contestants(shape: Shape) -> dict[str, Callable[[], Tensor]]:
+    """One training step of each way, on the same numbers; a call returns the output."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape.tokens, shape.into, generator=generator)
+    dy = torch.randn(shape.tokens, shape.out, generator=generator) / shape.out
+
+    def linear() -> nn.Linear:
+        torch.manual_seed(1)
+        return nn.Linear(shape.into, shape.out).requires_grad_(False)
+
+    def tuned(config: peft.PeftConfig) -> nn.Module:
+        config.target_modules = ["0"]
+        layer: nn.Module = peft.get_peft_model(nn.Sequential(linear()), config).base_model.model[0]
+        return layer
+
+    def step(layer: nn.Module, optimizer: torch.optim.Optimizer | None) -> Callable[[], Tensor]:
+        own = x.clone().requires_grad_(not shape.frozen_input)
+
+        def call() -> Tensor:
+            own.grad = None
+            y: Tensor = layer(own)
+            if y.requires_grad:
+                y.backward(dy)  # type: ignore[no-untyped-call]
+            if optimizer is not None:
+                optimizer.step()
+                optimizer.zero_grad()
+            return y
+
+        return call
+
+    dense, sparse = linear(), linear()
+    for layer in (dense, sparse):
+        layer.weight.requires_grad_(True)
+    so = SO([sparse.weight], lr=1e-4, density_ratio=shape.density, T=REFRESH)
+    sampled_gradients(nn.Sequential(sparse), so)
+    waveft = {"n_frequency": shape.coefficients, "init_weights": False}
+    return {
+        FROZEN: step(linear(), None),
+        OURS: step(tuned(WaveFTConfig(**waveft)), None),
+        PEFTS: step(tuned(peft.WaveFTConfig(**waveft)), None),
+        LORA: step(tuned(peft.LoraConfig(r=shape.rank, lora_alpha=shape.rank)), None),
+        SPARSE: step(sparse, so),
+        DENSE: step(dense, torch.optim.AdamW([dense.weight], lr=1e-4, fused=True)),
+    }
