@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -36,7 +37,7 @@ class Studio:
         return subprocess.Popen(
             [sys.executable, "-m", "sparse_peft", *arguments, "--home=home"], cwd=self.root,
             env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, process_group=0, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_ctrl_c,
         )  # fmt: skip
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -92,3 +93,8 @@ class Studio:
             if row.state in ("queued", "running"):
                 self.run("cancel", row.id, "--discard")
         self.when(lambda: not Lock.held_elsewhere(runner_lock_path(self.home)), "the runner's end")
+
+
+def _heed_ctrl_c() -> None:
+    """Undo what a shell does to its background jobs, in which tests may run: ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

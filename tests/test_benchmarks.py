@@ -8,7 +8,7 @@ import torch
 
 from benchmarks import figures, layers, main_job, run, so_step, start_up, steps
 from benchmarks.figures import Figure
-from sparse_peft import SO, method
+from sparse_peft import SO, method_named
 from sparse_peft.backbones import source
 from sparse_peft.planning import lora_rank_one
 from sparse_peft.presets import preset
@@ -60,8 +60,8 @@ def test_the_small_shapes_are_those_of_preset_quick() -> None:
     shapes = source.shapes(source.resolve("builtin"), "attention+ff")
     quick = preset("quick", "dreambooth", "builtin")
     budget = round(quick.lora_ranks * lora_rank_one(shapes))
-    assert method("waveft")().fit(budget, shapes).coefficients == layers.QUICK_COEFFICIENTS
-    assert method("so")().fit(budget, shapes).density == pytest.approx(
+    assert method_named("waveft")().fit(budget, shapes).coefficients == layers.QUICK_COEFFICIENTS
+    assert method_named("so")().fit(budget, shapes).density == pytest.approx(
         layers.QUICK_DENSITY, rel=0.01
     )
     small = [shape for shape in layers.SHAPES if shape.coefficients == layers.QUICK_COEFFICIENTS]
