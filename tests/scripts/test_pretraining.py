@@ -114,6 +114,7 @@ class Interrupted(training.Training):
         super().descend(loss)
 
 
+@pytest.mark.slow
 def test_an_interrupted_training_ends_with_the_same_bits(
     small_pool: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from tests.tasks.local_job import LocalJob, as_inputs_of, inputs, small_shared, 
 
 METHODS = ["lora", "waveft", "so"]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", params=["sd", "sdxl"])
 def ready(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LocalJob:
