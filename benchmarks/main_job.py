@@ -17,13 +17,14 @@ import torch
 
 from benchmarks.figures import Figure
 from sparse_peft.backbones import diffusion, source
+from sparse_peft.backbones.sampling import Sampling
 
 SUBJECT = "main_job"
 ROOT = Path(__file__).parents[1]
 EXAMPLE = "cat"
 MOST_SECONDS, MOST_PICTURES_SECONDS = 180.0, 3.0
 PICTURES, THREADS = 4, 2
-SAMPLING = diffusion.Sampling(steps=20, guidance=4.0, guidance_rescale=0.5)
+SAMPLING = Sampling(steps=20, guidance=4.0, guidance_rescale=0.5)
 
 
 def measure(rounds: int = 5, more: Sequence[str] = ()) -> list[Figure]:
@@ -75,7 +76,7 @@ def pictures(rounds: int, steps: int = SAMPLING.steps) -> Figure:
     try:
         backbone = diffusion.load(source.resolve("builtin"), torch.device("cpu"))
         words = backbone.embed(["a cat on the grass"] * PICTURES)
-        sampling = diffusion.Sampling(steps, SAMPLING.guidance, SAMPLING.guidance_rescale)
+        sampling = Sampling(steps, SAMPLING.guidance, SAMPLING.guidance_rescale)
         taken = []
         with torch.autocast("cpu", torch.bfloat16):
             negative = backbone.negative()

@@ -23,9 +23,10 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its own folder only
 
 from sparse_peft.backbones import diffusion, source
+from sparse_peft.backbones.sampling import Sampling
 
 PROMPTS, SEEDS = 64, (0, 1)
-SAMPLING = diffusion.Sampling(steps=20, guidance=4.0, guidance_rescale=0.5)
+SAMPLING = Sampling(steps=20, guidance=4.0, guidance_rescale=0.5)
 FRESH = 200
 CELL, LINE, COLUMNS = 128, 18, 8
 

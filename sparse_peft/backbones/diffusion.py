@@ -1,7 +1,6 @@
 """Stable Diffusion 1.5 and SDXL class pipelines, taken apart for training and for sampling."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from sparse_peft.backbones.sampling import Sampling
 from sparse_peft.backbones.source import FAMILIES, Source
 from sparse_peft.errors import BackboneError
 
@@ -18,18 +18,6 @@ CHUNK = 8  # pictures drawn at a time
 Conditioning = dict[
     str, Tensor
 ]  # what one prompt becomes: "text" [T, D] and, for SDXL, "pooled" [D]
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """How pictures are drawn."""
-
-    steps: int = 20
-    """denoising steps"""
-    guidance: float = 4.0
-    """classifier-free guidance; 1 turns it off"""
-    guidance_rescale: float = 0.0
-    """Lin et al. 2023, arXiv:2305.08891, section 3.4; for backbones with zero terminal SNR"""
 
 
 class Diffusion:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from sparse_peft.backbones.diffusion import Conditioning, Diffusion, Sampling
+from sparse_peft.backbones.diffusion import Conditioning, Diffusion
 from sparse_peft.backbones.judge import Judge
 from sparse_peft.tasks.dreambooth import conditioning
 from sparse_peft.tasks.job import NotFinite
@@ -46,8 +46,6 @@ class Gallery:
         self._negative = conditioning(prepared, "negative")
         self._pictures = prepared.get("features/pictures")
         self._texts = prepared.get("features/prompts")
-        sampling = shared.sampling
-        self._sampling = Sampling(sampling.steps, sampling.guidance, sampling.guidance_rescale)
 
     def samples(self, step: int, name: str, seeds: Sequence[int]) -> Drawn:
         """Every test prompt with every seed, into samples/<name>/."""
@@ -81,7 +79,7 @@ class Gallery:
     ) -> list[Float[Tensor, "3 H W"]]:
         return list(
             self._backbone.sample(
-                prompts, seeds, self._negative, self._sampling, self._shared.resolution
+                prompts, seeds, self._negative, self._shared.sampling, self._shared.resolution
             )
         )
 

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor
 
 from sparse_peft.methods.method import Attachment
-from sparse_peft.tasks.job import Cancelled, NotFinite
+from sparse_peft.tasks.job import NotFinite
 from sparse_peft.tasks.recipe import Training
 
 STEP_EVENTS = 100  # at most so many step events a run: a chart needs no more
-COSINE_FLOOR = 0.0
 
 
 @runtime_checkable
@@ -125,6 +124,3 @@ def _step(
     attachment.after_step(step)
     optimizer.zero_grad(set_to_none=True)
     return total
-
-
-__all__ = ["Cancelled", "Progress", "Task", "fit", "learning_rate"]

@@ -119,11 +119,9 @@ def _prior(
     keys = [key.split("/")[1] for key in prepared if key.startswith("class/")]
     ordinary = {key: prepared[f"class/{key}"] for key in keys}
     negative = {key: prepared[f"negative/{key}"] for key in keys}
-    settings = shared.sampling
-    sampling = diffusion.Sampling(settings.steps, settings.guidance, settings.guidance_rescale)
     seeds = [PRIOR_SEED_OFFSET + i for i in range(prior.pictures)]
     drawn = backbone.sample(
-        [ordinary] * prior.pictures, seeds, negative, sampling, shared.resolution
+        [ordinary] * prior.pictures, seeds, negative, shared.sampling, shared.resolution
     )
     latents = torch.cat([backbone.encode(picture[None])[0].cpu() for picture in drawn])
     side = shared.resolution

@@ -3,20 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sparse_peft.backbones.sampling import Sampling
 from sparse_peft.data.prompts import SUBJECT
 from sparse_peft.errors import SpecError
-
-
-@dataclass(frozen=True)
-class SamplingSettings:
-    """How test pictures are drawn."""
-
-    steps: int = 20
-    """denoising steps of one picture"""
-    guidance: float = 4.0
-    """classifier-free guidance; 1 turns it off"""
-    guidance_rescale: float = 0.0
-    """Lin et al. 2023, arXiv:2305.08891, section 3.4; for backbones with zero terminal SNR"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class SharedDefaults:
     """which linear layers of the UNet may be tuned"""
     precision: Literal["fp32", "bf16"] = "fp32"
     """of the forward and backward pass; weights stay fp32"""
-    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    sampling: Sampling = field(default_factory=Sampling)
     prior: PriorSettings | None = None
 
 

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from sparse_peft.backbones import diffusion, source
+from sparse_peft.backbones.sampling import Sampling
 from sparse_peft.errors import BackboneError
 from tests.small_models import save_sd, save_sdxl
 
 CPU = torch.device("cpu")
-SAMPLING = diffusion.Sampling(steps=3, guidance=3.0)
+SAMPLING = Sampling(steps=3, guidance=3.0)
 
 
 @pytest.fixture(scope="module")

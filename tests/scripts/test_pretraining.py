@@ -13,6 +13,7 @@ from pretraining.scenes import Scene
 from torch.nn import functional as F
 
 from sparse_peft.backbones import diffusion, judge, source
+from sparse_peft.backbones.sampling import Sampling
 
 CPU = torch.device("cpu")
 TEXTS = [
@@ -190,7 +191,7 @@ def test_all_stages_make_a_backbone_that_loads_and_draws(
     latents = torch.load(work / "latents.pt", weights_only=True)
     assert backbone.pipeline.vae.config.scaling_factor == pytest.approx(1 / latents["std"].item())
     assert latents["latents"].float().std().item() == pytest.approx(1, abs=1e-2)
-    sampling = diffusion.Sampling(steps=2, guidance=2.0, guidance_rescale=0.5)
+    sampling = Sampling(steps=2, guidance=2.0, guidance_rescale=0.5)
     [picture] = backbone.sample(backbone.embed(["a cat"]), [0], backbone.negative(), sampling, 64)
     assert picture.shape == (3, 64, 64)
     assert torch.isfinite(picture).all()

@@ -14,7 +14,7 @@ from sparse_peft.runs import checkpoint
 from sparse_peft.tasks.job import Stop
 from sparse_peft.tasks.recipe import (
     PriorSettings,
-    SamplingSettings,
+    Sampling,
     Shared,
     Training,
     TrainSettings,
@@ -92,7 +92,7 @@ def small_shared(backbone: Path, **changes: Any) -> Shared:
         "seed": 0,
         "resolution": 32,
         "targets": "attention+ff",
-        "sampling": SamplingSettings(steps=2, guidance=2.0),
+        "sampling": Sampling(steps=2, guidance=2.0),
         "prior": PriorSettings(pictures=2, batch=1),
     }
     return Shared(**settings | changes)
