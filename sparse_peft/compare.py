@@ -5,24 +5,24 @@ The dictionary is `comparison.json`, format 1; docs/comparison_format.md explain
 
 import json
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from sparse_peft import files
+from sparse_peft.comparison import BASE, REPORT, ComparisonOutcome, RunOutcome
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.measure import Drawn, anchors, base_metrics, nothing_learned, run_metrics, way
 from sparse_peft.metrics import intervals, pairs
 from sparse_peft.report import grid
 from sparse_peft.report.page import page
+from sparse_peft.report.pictures import below
+from sparse_peft.underway import Underway
+
+Reader = Callable[[Path, Drawn | None], Drawn]
 
 FORMAT = 1
-BASE = "base"  # the column of the untouched backbone
 REFERENCE = "lora"  # what others are compared with, where it is there
-PICTURE_SIDE = 256  # pixels of the person's pictures as they are kept beside the results
 
 INTERVAL_RULE = (
     f"{intervals.LEVEL * 100:.0f} % bootstrap with {intervals.RESAMPLES} resamples: prompts are "
@@ -40,65 +40,18 @@ PAIRS_RULE = (
 )
 
 
-@dataclass(frozen=True)
-class RunOutcome:
-    """One training run as a comparison needs it; what it measured is read from its folder."""
-
-    id: str
-    """name within the comparison, used in paths: waveft, or waveft-2 for its second training"""
-    run: str
-    """id in the store: what `resume` takes"""
-    folder: Path
-    method: str
-    label: str
-    family: str
-    source: str
-    """the paper to cite"""
-    state: str
-    """queued, running, finished, cancelled, failed or interrupted"""
-    error: str | None
-    attempts: int
-    settings: Mapping[str, Any]
-    """as planned: lr, steps, seed, preset"""
-    command: str
-    """the command line that repeats this run alone"""
-    knob: str | None = None
-    """as planned, as are the next two; what a report says replaces them"""
-    over_budget: bool = False
-    footprint: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class ComparisonOutcome:
-    """One comparison as it stands: its settings, and the folders of its runs."""
-
-    id: str
-    task: str
-    backbone: str
-    """as asked for: builtin, a hub id or a folder"""
-    noun: str
-    token: str
-    budget: int | None
-    prompts: tuple[str, ...]
-    """as drawn, token included"""
-    seeds: tuple[int, ...]
-    command: str
-    prepare: Path | None
-    """folder of the finished prepare run"""
-    runs: tuple[RunOutcome, ...]
-    pictures: tuple[tuple[Path, tuple[int, int, int, int]], ...] = ()
-    """the person's pictures with the square (left, top, right, bottom) that the backbone saw"""
-
-
-def assemble(outcome: ComparisonOutcome) -> dict[str, Any]:
+def assemble(outcome: ComparisonOutcome, read: Reader = Drawn.read) -> dict[str, Any]:
     """The content of `comparison.json`. What is absent is None; a damaged run says so in its error.
+
+    Args:
+        read: gives what a run drew, from its folder and the base's; another one may remember.
 
     Raises:
         RunError: the outputs of the prepare run cannot be read.
     """
-    base = Drawn.read(outcome.prepare) if outcome.prepare else None
+    base = read(outcome.prepare, None) if outcome.prepared else None
     prepared: dict[str, Any] = base.report if base else {}
-    measured = [_run(run, base) for run in outcome.runs]
+    measured = [_run(run, base, read) for run in outcome.runs]
     return {
         "format": FORMAT,
         "id": outcome.id,
@@ -127,7 +80,7 @@ def assemble(outcome: ComparisonOutcome) -> dict[str, Any]:
         "reference": _reference([value["method"] for value, drawn in measured if drawn]),
         "base": {
             "metrics": base_metrics(base),
-            "samples": base.samples(BASE) if base else [],
+            "samples": (base or Underway.read(outcome.prepare)).samples(BASE),
         },
         "runs": [value for value, _ in measured],
         "pairs": _pairs(outcome, base, [drawn for _, drawn in measured]),
@@ -149,8 +102,8 @@ def write(out: Path, outcome: ComparisonOutcome) -> dict[str, Any]:
     def fill(folder: Path) -> None:
         _copy(folder, outcome, value)
         files.write_json(folder / "comparison.json", value)
-        grid.draw(value, folder).save(folder / "grid.png")
-        files.write_text(folder / "index.html", page(value, folder))
+        grid.draw(value, below(folder)).save(folder / "grid.png")
+        files.write_text(folder / "index.html", page(value, below(folder)))
         _keep_strangers(final, folder)
 
     files.write_folder(final, fill)
@@ -187,15 +140,18 @@ def _comparison_in(folder: Path) -> str | None:
     return held if isinstance(held, str) else None
 
 
-def _run(run: RunOutcome, base: Drawn | None) -> tuple[dict[str, Any], Drawn | None]:
+def _run(run: RunOutcome, base: Drawn | None, read: Reader) -> tuple[dict[str, Any], Drawn | None]:
     """A run's entry, and what it drew where that can be measured."""
     drawn, error = None, run.error
-    if base and (run.folder / "report.json").is_file():
+    at_work = run.state in ("queued", "running")  # a report is of an earlier attempt, stopped early
+    if base and not at_work and (run.folder / REPORT).is_file():
         try:
-            drawn = Drawn.read(run.folder, base)
+            drawn = read(run.folder, base)
         except RunError as damage:
             error = str(damage)
     told = drawn.report if drawn else {}
+    left = Underway.read(run.folder)
+    history = (drawn or left).history(run.id)
     return {
         "id": run.id,
         "method": run.method,
@@ -218,12 +174,15 @@ def _run(run: RunOutcome, base: Drawn | None) -> tuple[dict[str, Any], Drawn | N
         "attempts": run.attempts,
         "beside": told.get("beside"),
         "stopped_at": told.get("stopped_at"),
+        "step": left.step,
+        "saved": left.saved,
+        "stage": left.stage if run.state == "running" else None,
         "metrics": run_metrics(drawn, base),
         "unchanged": nothing_learned(drawn, base),
         "samples": drawn.samples(run.id) if drawn else [],
-        "history": drawn.history(run.id) if drawn else [],
-        "way": way(drawn, base),
-        "losses": told.get("losses", []),
+        "history": history,
+        "way": way(history, base),
+        "losses": told.get("losses") or [list(pair) for pair in left.losses],
         "change": f"changes/{run.id}.png" if told.get("change") else None,
         "change_target": told.get("change_target"),
         "command": run.command,
@@ -256,31 +215,15 @@ def _pairs(
 
 def _copy(folder: Path, outcome: ComparisonOutcome, value: Mapping[str, Any]) -> None:
     """Samples, adapters, maps and the person's pictures, to where the dictionary says they are."""
-    for sample in value["base"]["samples"]:
-        assert outcome.prepare is not None
-        _place(outcome.prepare / sample["path"], folder / sample["path"])
-    for run, entry in zip(outcome.runs, value["runs"], strict=True):
-        for sample in (*entry["samples"], *entry["history"]):
-            own = PurePosixPath(sample["path"]).relative_to("samples", run.id)
-            _place(run.folder / "samples" / own, folder / sample["path"])
-        if entry["change"]:
-            (folder / "changes").mkdir(exist_ok=True)
-            shutil.copyfile(run.folder / "change.png", folder / entry["change"])
+    rows = [*value["base"]["samples"]]
+    for entry in value["runs"]:
+        rows += [*entry["samples"], *entry["history"]]
         if entry["adapter"]:
-            shutil.copytree(run.folder / "adapter", folder / entry["adapter"])
-    for (path, square), kept in zip(outcome.pictures, value["pictures"], strict=True):
-        (folder / "pictures").mkdir(exist_ok=True)
-        with Image.open(path) as picture:
-            side = min(PICTURE_SIDE, square[2] - square[0])
-            small = picture.convert("RGB").resize(
-                (side, side), Image.Resampling.LANCZOS, box=square
-            )
-        small.save(folder / kept)
-
-
-def _place(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+            shutil.copytree(outcome.place(entry["adapter"]), folder / entry["adapter"])
+    maps = [entry["change"] for entry in value["runs"] if entry["change"]]
+    for path in [*(row["path"] for row in rows), *maps, *value["pictures"]]:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(outcome.content(path))
 
 
 def _keep_strangers(old: Path, folder: Path) -> None:

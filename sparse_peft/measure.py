@@ -1,10 +1,10 @@
 """What one run drew and how it scores: reports and features of a run's folder, as numbers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from jaxtyping import Float
 from sparse_peft.errors import RunError
 from sparse_peft.metrics import pictures
 from sparse_peft.metrics.intervals import Interval, interval
+from sparse_peft.underway import Underway, below_samples, sample_row
 
 METRICS = ("subject_fidelity", "prompt_fidelity", "diversity", "drift")
 SAME_PICTURE = 1e-3  # mean 1 - cosine to the base's pictures below which nothing was learned
@@ -87,7 +88,7 @@ class Drawn:
         rows = [self.report["samples"][place] for place in self._order]
         for number, row in enumerate(rows):
             at = divmod(number, len(self.seeds))
-            rows[number] = self._row(row, name) | {
+            rows[number] = sample_row(row, name) | {
                 "subject": self.scores and float(self.scores["subject_fidelity"][at]),
                 "prompt_score": self.scores and float(self.scores["prompt_fidelity"][at]),
             }
@@ -95,16 +96,23 @@ class Drawn:
 
     def history(self, name: str) -> list[dict[str, Any]]:
         """Rows of the pictures drawn on the way, by step."""
-        rows = sorted(self.report.get("history", []), key=lambda row: int(row["step"]))
-        return [{"step": row["step"]} | self._row(row, name) for row in rows]
+        return [{"step": row["step"]} | sample_row(row, name) for row in self.on_the_way]
 
-    def _row(self, row: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """A row with its path in the comparison: the base's as it is, a run's below its name."""
-        path = PurePosixPath(row["path"])
-        if self.base is not None:
-            path = PurePosixPath("samples", name, path.relative_to("samples"))
-        scores = {key: row[key] for key in ("subject", "prompt_score")}
-        return {"prompt": row["prompt"], "seed": row["seed"], "path": str(path), **scores}
+    @cached_property
+    def on_the_way(self) -> list[dict[str, Any]]:
+        """Pictures of earlier steps; the report names those of the last attempt only."""
+        told = self.report.get("history")
+        if told is None:
+            return []
+        known = {(row["step"], row["prompt"], row["seed"]) for row in told}
+        stopped = self.report.get("stopped_at")
+        last = self.report["settings"]["steps"] if stopped is None else stopped
+        before = [
+            row
+            for row in Underway.read(self.folder).rows
+            if row["step"] < last and (row["step"], row["prompt"], row["seed"]) not in known
+        ]
+        return sorted([*before, *told], key=lambda row: int(row["step"]))
 
     @cached_property
     def _order(self) -> list[int]:
@@ -117,12 +125,11 @@ class Drawn:
 
     def _check(self) -> None:
         _ = self._order
-        for row in (*self.report["samples"], *self.report.get("history", [])):
-            path = PurePosixPath(row["path"])
-            if path.parts[0] != "samples" or ".." in path.parts or path.is_absolute():
-                raise ValueError(f"{path} is not below samples")
-            if not (self.folder / path).is_file():
-                raise ValueError(f"{path} is missing")
+        for row in (*self.report["samples"], *self.on_the_way):
+            if not below_samples(row["path"]):
+                raise ValueError(f"{row['path']} is not below samples")
+            if not (self.folder / row["path"]).is_file():
+                raise ValueError(f"{row['path']} is missing")
         references = (self.base or self).features
         if self.features and not references:
             raise ValueError("features without those of the base")
@@ -182,26 +189,29 @@ def nothing_learned(drawn: Drawn | None, base: Drawn | None) -> bool | None:
     return bool(moved.mean() < SAME_PICTURE)
 
 
-def way(drawn: Drawn | None, base: Drawn | None) -> list[dict[str, Any]]:
+def way(rows: Sequence[Mapping[str, Any]], base: Drawn | None) -> list[dict[str, Any]]:
     """From the base to the result: mean fidelities at each step with pictures.
 
-    History often covers some seeds only, so each step is the base's mean plus the mean difference
-    to the base over the pictures that both have.
+    Pictures on the way often cover some seeds only, so each step is the base's mean plus the mean
+    difference to the base over the pictures that both have.
+
+    Args:
+        rows: a run's history.
     """
-    if drawn is None or base is None or base.scores is None:
+    if base is None or base.scores is None:
         return []
-    steps: dict[int, list[dict[str, Any]]] = {}
-    for row in drawn.report.get("history", []):
+    steps: dict[int, list[Mapping[str, Any]]] = {}
+    for row in rows:
         steps.setdefault(int(row["step"]), []).append(row)
     last = {"subject_fidelity": "subject", "prompt_fidelity": "prompt_score"}
     found = []
-    for step, rows in sorted(steps.items()):
-        at = [(row["prompt"], base.seeds.index(row["seed"])) for row in rows]
-        if any(row[key] is None for row in rows for key in last.values()):
+    for step, drawn in sorted(steps.items()):
+        at = [(row["prompt"], base.seeds.index(row["seed"])) for row in drawn]
+        if any(row[key] is None for row in drawn for key in last.values()):
             continue
         entry: dict[str, Any] = {"step": step}
         for metric, key in last.items():
-            gaps = [row[key] - base.scores[metric][i] for row, i in zip(rows, at, strict=True)]
+            gaps = [row[key] - base.scores[metric][i] for row, i in zip(drawn, at, strict=True)]
             entry[metric] = float(base.scores[metric].mean() + np.mean(gaps))
         found.append(entry)
     return found

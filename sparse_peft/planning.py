@@ -85,6 +85,11 @@ def budget_scale(shapes: Shapes) -> tuple[int, ...]:
     return tuple(round(unit * 2 ** (stop / 4)) for stop in span)
 
 
+def preset_budget(preset: Preset, shapes: Shapes) -> int:
+    """The budget that a preset asks for on this backbone."""
+    return round(preset.lora_ranks * lora_rank_one(shapes))
+
+
 def sized(
     name: str, preset: Preset, budget: int, shapes: Shapes, *, allow_over: bool
 ) -> tuple[Method, bool]:
@@ -96,6 +101,15 @@ def sized(
     kind = method_named(name)
     fields = preset.method(name).fields
     method = tables.build(kind, fields, f"preset {preset.name} [methods.{name}.fields]")
+    return within(method, budget, shapes, allow_over=allow_over)
+
+
+def within(method: Method, budget: int, shapes: Shapes, *, allow_over: bool) -> tuple[Method, bool]:
+    """The method at its largest size within the budget, and whether it had to exceed it.
+
+    Raises:
+        SpecError: as in `sized`.
+    """
     span = method.budget_range(shapes)
     if span is None:
         return method, False
@@ -199,7 +213,7 @@ def _check_sizes(choices: Choices, budget: int, shapes: Shapes) -> None:
 def _budget(choices: Choices, shapes: Shapes) -> int:
     weights = sum(out * into for out, into in shapes.values())
     if choices.budget is None:
-        return round(choices.preset.lora_ranks * lora_rank_one(shapes))
+        return preset_budget(choices.preset, shapes)
     if choices.budget < 1:
         raise SpecError(
             f"--budget is {choices.budget}; use 1 or more trainable values, "
@@ -247,3 +261,13 @@ def _train(
 def read_plan(spec: ComparisonSpec) -> ComparisonPlan:
     """What `plan` put into a comparison's spec."""
     return tables.build(ComparisonPlan, spec.settings, f"comparison {spec.id}")
+
+
+def same(one: ComparisonPlan, other: ComparisonPlan) -> bool:
+    """Whether both ask for the same: everything but the ids of the runs."""
+
+    def asked(content: ComparisonPlan) -> object:
+        table = tables.table(content) | {"prepare": None}
+        return table | {"runs": [run | {"run": None} for run in table["runs"]]}
+
+    return asked(one) == asked(other)

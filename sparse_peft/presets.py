@@ -1,6 +1,7 @@
 """Presets: complete recipes, keyed by task, backbone family and name, one TOML file each."""
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ FOLDER = Path(__file__).parents[1] / "presets"
 SUFFIX = ".toml"
 LATENT_PIXELS = 8  # side of what one latent stands for, in all Stable Diffusion pipelines
 MOST_SEED = 2**31 - 1
+CHANGED = ", changed"  # after the name of a preset whose settings a person has changed
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,12 @@ def _of_a_person(path: Path, task: str, backbone: str) -> Preset:
 
 
 def _read(path: Path) -> Preset:
+    status = path.stat()
+    return _as_it_is(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=64)  # the page asks at every change of its forms
+def _as_it_is(path: Path, _modified: int, _size: int) -> Preset:
     return tables.build(Preset, tables.read_toml(path), str(path))
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 from safetensors.numpy import save_file
 
-from sparse_peft.compare import ComparisonOutcome, RunOutcome
+from sparse_peft.comparison import ComparisonOutcome, RunOutcome
+from sparse_peft.runs.events import EventLog
 
 PROMPTS = ("in the snow", "on a beach", "in a forest", "in space", "in a city", "at sunset")
 D = 16
@@ -137,6 +138,24 @@ class Maker:
         (folder / "report.json").write_text(json.dumps(report))
         return self.queued(method, name, seed, state="finished", attempts=1)
 
+    def unfinished(
+        self, method: str, name: str | None = None, last: int = 120, **other: Any
+    ) -> RunOutcome:
+        """A run that has come to a step, with pictures every 50, and has no report."""
+        name = name or method
+        folder = self.root / name
+        folder.mkdir()
+        log = EventLog(folder / "events.jsonl", 1)
+        log.emit("started", device="cpu-0", run_kind="train")
+        log.emit("stage", text="Training", done=1, of=3)
+        for step in range(10, last + 1, 10):
+            log.emit("step", step=step, loss=1.0 / step, lr=1e-3, step_ms=9.0)
+            if step % 50 == 0:
+                log.emit("checkpoint", step=step)
+                for row in self._samples(folder, f"step{step:06}", method, self.seeds[:1]):
+                    log.emit("sample", step=step, **row)
+        return self.queued(method, name, **{"state": "interrupted", "attempts": 1} | other)
+
     def queued(
         self, method: str, name: str | None = None, seed: int = 0, **other: Any
     ) -> RunOutcome:
@@ -147,7 +166,8 @@ class Maker:
             id=name, run=f"run-{name}", folder=self.root / name, method=method, label=label,
             family=family, source="Someone 2024, arXiv:2401.00001", state="queued", error=None,
             attempts=0, command=f"python -m sparse_peft compare --methods {method}",
-            settings={"lr": 1e-3, "steps": 200, "seed": seed, "preset": "quick"}, knob="rank 1",
+            settings={"lr": 1e-3, "steps": 200, "seed": seed, "preset": "quick",
+                      "sample_every": 50}, knob="rank 1",
         )  # fmt: skip
         return replace(outcome, **other)
 

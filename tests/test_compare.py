@@ -11,6 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from sparse_peft import compare, files
 from sparse_peft.errors import RunError, SpecError
+from sparse_peft.runs.events import EventLog
 from tests.fake_outcome import Maker
 
 TOP = {
@@ -124,8 +125,9 @@ def test_failed_and_queued_runs_appear_with_nulls(maker: Maker) -> None:
 
 
 def test_without_a_prepare_run_everything_measured_is_null(maker: Maker) -> None:
+    empty = maker.root / "nothing yet"
     outcome = replace(
-        maker.comparison(methods=()), prepare=None, runs=(maker.queued("lora"),), pictures=()
+        maker.comparison(methods=()), prepare=empty, runs=(maker.queued("lora"),), pictures=()
     )
     value = compare.assemble(outcome)
     assert value["base"] == {"metrics": dict.fromkeys(METRICS), "samples": []}
@@ -135,6 +137,67 @@ def test_without_a_prepare_run_everything_measured_is_null(maker: Maker) -> None
         "zero": None, "hundred": None, "usable": False,
     }  # fmt: skip
     assert value["pairs"] == []
+
+
+def test_an_unfinished_run_shows_what_it_has_left(maker: Maker) -> None:
+    outcome = maker.comparison(methods=("lora",))
+    stopped = maker.unfinished("waveft", error="Its worker is gone.")
+    value = compare.assemble(replace(outcome, runs=(*outcome.runs, stopped)))
+    run = value["runs"][1]
+    assert (run["step"], run["saved"], run["stage"]) == (120, 100, None)
+    assert [row["step"] for row in run["history"]] == [50] * 6 + [100] * 6
+    assert run["history"][7]["path"] == "samples/waveft/step000100/p01-s0.png"
+    assert run["losses"][-1] == [120, 1.0 / 120]
+    assert [step["step"] for step in run["way"]] == [50, 100]
+    assert run["samples"] == []
+    assert run["metrics"] == dict.fromkeys(METRICS)
+    assert {pair["b"] for pair in value["pairs"]} == {"base"}
+
+
+def test_only_a_run_at_work_says_what_it_is_doing(maker: Maker) -> None:
+    runs = tuple(
+        maker.unfinished(name, state=state)
+        for name, state in (("lora", "running"), ("so", "interrupted"))
+    )
+    value = compare.assemble(replace(maker.comparison(methods=()), runs=runs))
+    assert [run["stage"] for run in value["runs"]] == ["Training", None]
+
+
+def test_the_base_is_shown_while_it_is_drawn(maker: Maker) -> None:
+    outcome = maker.comparison(methods=())
+    report = json.loads((outcome.prepare / "report.json").read_text())
+    (outcome.prepare / "report.json").unlink()
+    log = EventLog(outcome.prepare / "events.jsonl", 1)
+    for row in report["samples"][:4]:
+        log.emit("sample", step=0, **row)
+    value = compare.assemble(replace(outcome, runs=(maker.queued("lora"),)))
+    assert [row["path"] for row in value["base"]["samples"]] == [
+        "samples/base/p00-s0.png", "samples/base/p00-s1.png", "samples/base/p00-s2.png",
+        "samples/base/p01-s0.png",
+    ]  # fmt: skip
+    assert value["base"]["metrics"] == dict.fromkeys(METRICS)
+
+
+def test_a_resumed_run_keeps_the_pictures_of_its_first_attempt(maker: Maker) -> None:
+    outcome = maker.comparison(methods=("lora",))
+    folder = outcome.runs[0].folder
+    told = json.loads((folder / "report.json").read_text())
+    log = EventLog(folder / "events.jsonl", 1)
+    for row in (*told["history"], *(row | {"step": 200} for row in told["samples"])):
+        log.emit("sample", **row)
+    before = compare.assemble(outcome)
+    told["history"] = [row for row in told["history"] if row["step"] == 150]
+    (folder / "report.json").write_text(json.dumps(told))
+    assert compare.assemble(outcome) == before
+
+
+def test_a_run_that_goes_on_is_not_what_it_was_when_it_was_stopped(maker: Maker) -> None:
+    outcome = maker.comparison(methods=("lora",))
+    kept = maker.train("waveft", stopped_at=120)
+    for state, metrics in (("cancelled", True), ("running", False)):
+        value = compare.assemble(replace(outcome, runs=(*outcome.runs, replace(kept, state=state))))
+        assert (value["runs"][1]["metrics"]["drift"] is not None) == metrics
+        assert (value["runs"][1]["stopped_at"] is not None) == metrics
 
 
 def test_without_a_judge_pictures_stay_and_numbers_are_null(maker: Maker) -> None:
@@ -231,6 +294,24 @@ def test_write_fills_the_folder_as_the_dictionary_says(small: Maker, tmp_path: P
     own = small.root / "waveft" / "samples" / "step000200" / "p01-s2.png"
     kept = out / "samples" / "waveft" / "step000200" / "p01-s2.png"
     assert kept.read_bytes() == own.read_bytes()
+
+
+def test_pictures_of_an_unfinished_run_are_written_too(small: Maker, tmp_path: Path) -> None:
+    outcome = small.comparison(methods=("lora",))
+    outcome = replace(outcome, runs=(*outcome.runs, small.unfinished("waveft")))
+    value = compare.write(tmp_path / "out", outcome)
+    rows = value["runs"][1]["history"]
+    assert len(rows) == 4
+    assert all((tmp_path / "out" / row["path"]).is_file() for row in rows)
+
+
+def test_content_is_what_is_written(small: Maker, tmp_path: Path) -> None:
+    outcome = small.comparison()
+    value = compare.write(tmp_path / "out", outcome)
+    paths = [*value["pictures"], *(run["change"] for run in value["runs"])]
+    paths += [row["path"] for row in (*value["base"]["samples"], *value["runs"][1]["history"])]
+    for path in paths:
+        assert outcome.content(path) == (tmp_path / "out" / path).read_bytes()
 
 
 def test_writing_twice_gives_the_same_bytes(small: Maker, tmp_path: Path) -> None:

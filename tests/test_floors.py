@@ -16,16 +16,18 @@ FLOORS = [
     {"tasks"},
     {"presets", "runs"},
     {"planning", "report"},
+    {"underway", "comparison", "drawing"},
     {"measure"},
     {"compare"},
     {"outcome"},
-    {"commands"},
+    {"commands", "ui"},
     {"__main__", "__init__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = ("torch", "diffusers", "transformers", "peft", "open_clip", "timm")
 LIGHT = [
     "errors", "tables", "files", "presets", "planning", "outcome", "compare", "report.page",
+    "underway", "comparison", "measure", "drawing",
     "methods", "methods.lora", "methods.waveft", "methods.so", "metrics.pictures", "metrics.pairs",
     "backbones.source", "data.subject", "data.prompts", "tasks.recipe", "tasks.job",
     "runs.spec", "runs.events", "runs.run", "runs.store", "runs.runner", "runs.client",

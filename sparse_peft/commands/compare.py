@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_peft import compare as comparing
-from sparse_peft import files, presets, tables
+from sparse_peft import files, presets
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.commands.arguments import check_place, whole_number
@@ -20,7 +20,7 @@ from sparse_peft.data.findings import Finding
 from sparse_peft.data.subject import Subject
 from sparse_peft.errors import RunError
 from sparse_peft.outcome import outcome
-from sparse_peft.planning import Choices, ComparisonPlan, check, plan, read_plan
+from sparse_peft.planning import Choices, ComparisonPlan, check, plan, read_plan, same
 from sparse_peft.runs import client, process
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec
@@ -109,7 +109,7 @@ def _submitted(options: argparse.Namespace) -> tuple[str, ComparisonPlan]:
     note = [source.note] if source.note else []
     _say(*findings, *more, *note, f'The backbone reads: "{subject.training_prompts()[0]}"')
     with Store(home) as store:
-        if before is not None and _same(before, chosen):
+        if before is not None and same(read_plan(before), chosen):
             _go_on(store, before)
             return before.id, read_plan(before)
         comparing.check_out(out, spec.id)
@@ -164,16 +164,6 @@ def _unfinished(home: Path, out: Path) -> ComparisonSpec | None:
             if note.is_file() and note.read_text(encoding="utf-8") == str(out):
                 return store.comparison(comparison)
     return None
-
-
-def _same(before: ComparisonSpec, chosen: ComparisonPlan) -> bool:
-    """Whether the same was asked for before: everything but the ids of the runs."""
-
-    def asked(content: ComparisonPlan) -> object:
-        table = tables.table(content) | {"prepare": None}
-        return table | {"runs": [run | {"run": None} for run in table["runs"]]}
-
-    return asked(read_plan(before)) == asked(chosen)
 
 
 def _go_on(store: Store, before: ComparisonSpec) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ from sparse_peft import files, tables
 from sparse_peft.commands import single
 from sparse_peft.commands.arguments import check_place, whole_number
 from sparse_peft.data.prompts import check_prompt
+from sparse_peft.drawing import generate_run
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import outcome
-from sparse_peft.planning import check_seed, read_plan
+from sparse_peft.planning import check_seed
 from sparse_peft.report import grid
+from sparse_peft.report.pictures import below
 from sparse_peft.runs.run import RunDirectory
-from sparse_peft.runs.spec import Input, RunSpec, new_id
-from sparse_peft.runs.store import Store
-from sparse_peft.tasks.recipe import GenerateSettings
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +44,9 @@ def run(options: argparse.Namespace) -> int:
             f"--comparison {options.comparison} has no trained method to draw with. "
             "Finish it first: the `compare` command that made it goes on from where it stands."
         )
-    directory = single.finish(home, _spec(home, value["id"], drawable, options))
+    trained = {run["id"]: run["run"] for run in drawable}
+    spec = generate_run(home, value["id"], trained, options.prompt, options.seed)
+    directory = single.finish(home, spec)
     _write(options.out.resolve(), value, directory)
     print(options.out.resolve() / "grid.png")
     return 0
@@ -73,31 +73,6 @@ def _comparison(home: Path, folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _spec(
-    home: Path, comparison: str, drawable: Sequence[dict[str, Any]], options: argparse.Namespace
-) -> RunSpec:
-    with Store(home) as store:
-        content = read_plan(store.comparison(comparison))
-    prepared = RunDirectory.of(home, content.prepare).path
-    inputs = [_input(home, prepared / "shared.safetensors", "shared.safetensors")]
-    for trained in drawable:
-        adapter = RunDirectory.of(home, trained["run"]).adapter
-        inputs += [
-            _input(home, path, f"{trained['id']}/{path.relative_to(adapter).as_posix()}")
-            for path in sorted(adapter.rglob("*"))
-            if path.is_file()
-        ]
-    names = tuple(trained["id"] for trained in drawable)
-    settings = GenerateSettings(content.shared, options.prompt, (options.seed,), names)
-    return RunSpec(new_id(), "generate", "local", None, tables.table(settings), tuple(inputs))
-
-
-def _input(home: Path, path: Path, name: str) -> Input:
-    if not path.is_file():
-        raise RunError(f"{path} is missing. Train the comparison again.")
-    return Input(name, path.relative_to(home).as_posix(), files.sha256(path))
-
-
 def _write(out: Path, before: dict[str, Any], directory: RunDirectory) -> None:
     report = directory.report() or {}
     rows = report["samples"]
@@ -117,6 +92,6 @@ def _write(out: Path, before: dict[str, Any], directory: RunDirectory) -> None:
             ],
         }
         files.write_json(folder / "generate.json", report | {"samples": drawn})
-        grid.draw(value, folder).save(folder / "grid.png", optimize=True)
+        grid.draw(value, below(folder)).save(folder / "grid.png", optimize=True)
 
     files.write_folder(out, fill)

@@ -7,6 +7,7 @@ from sparse_peft import files, tables
 from sparse_peft.compare import FORMAT
 from sparse_peft.errors import SpecError
 from sparse_peft.report.page import page
+from sparse_peft.report.pictures import below
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
             f"this version reads format {FORMAT}."
         )
     try:
-        text = page(value, options.comparison)
+        text = page(value, below(options.comparison))
     except (KeyError, TypeError, OSError) as error:
         raise SpecError(
             f"{options.comparison} is damaged ({type(error).__name__}: {error}); "

@@ -114,9 +114,9 @@ class _Row:
     def add(self, path: Path, decoded: Decoded, wanted_side: int) -> bool:
         """Take a picture in, unless it is there already."""
         picture = _picture(path, decoded)
-        for number, known in enumerate(self.pictures, 1):
+        for known in self.pictures:
             if known.sha256 == picture.sha256:
-                self.say(path, "warn", f"the same as {number} ({known.name}), left out")
+                self.say(path, "warn", f"the same as {known.name}, left out")
                 return False
         self._check(path, decoded, wanted_side)
         self.pictures.append(picture)

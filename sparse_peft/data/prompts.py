@@ -30,11 +30,20 @@ def read_prompts(path: Path) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
     Raises:
         DataError: names the file and the line.
     """
+    return checked_prompts(read_text(path), path)
+
+
+def checked_prompts(text: str, origin: object) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """The prompts of a text, one a line, as `read_prompts` has them.
+
+    Args:
+        origin: what a message says the lines are of.
+    """
     prompts: dict[str, int] = {}
     findings = []
-    for number, line in enumerate(read_text(path).splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         prompt = line.strip()
-        where = f"{path}, line {number}"
+        where = f"{origin}, line {number}"
         if not prompt or prompt.startswith("#"):
             continue
         check_prompt(prompt, where)
@@ -42,13 +51,13 @@ def read_prompts(path: Path) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
             raise DataError(f"{where} repeats line {prompts[prompt]}; write each prompt once.")
         prompts[prompt] = number
         if SUBJECT not in prompt:
-            text = f"{where} has no {SUBJECT}: it is drawn as it stands, without your subject."
-            findings.append(Finding(None, "info", text))
+            said = f"{where} has no {SUBJECT}: it is drawn as it stands, without your subject."
+            findings.append(Finding(None, "info", said))
     if not prompts:
-        raise DataError(f"{path} has no prompts; write one a line, such as: {PROMPTS[0]}")
+        raise DataError(f"{origin} has no prompts; write one a line, such as: {PROMPTS[0]}")
     if len(prompts) > MOST_PROMPTS:
         raise DataError(
-            f"{path} has {len(prompts)} prompts, at most {MOST_PROMPTS} are allowed; keep fewer."
+            f"{origin} has {len(prompts)} prompts, at most {MOST_PROMPTS} are allowed; keep fewer."
         )
     return tuple(prompts), tuple(findings)
 

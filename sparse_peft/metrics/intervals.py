@@ -1,5 +1,6 @@
 """How far an average could move with other prompts and seeds: a bootstrap honest for few."""
 
+from functools import lru_cache
 from math import atan, cos, pi, sin, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -36,6 +37,12 @@ def interval(values: Float[np.ndarray, "P S"], level: float = LEVEL) -> Interval
     Source: Hesterberg 2015, doi:10.1080/00031305.2015.1089789, section 5.3 (expanded percentile);
         hierarchy as in Davison & Hinkley 1997, section 3.8, with replacement at both levels.
     """
+    return _interval(values.tobytes(), values.dtype.str, values.shape, level)
+
+
+@lru_cache(maxsize=1024)  # a page that follows a training asks for the same again and again
+def _interval(content: bytes, dtype: str, shape: tuple[int, int], level: float) -> Interval:
+    values = np.frombuffer(content, dtype).reshape(shape)
     mean = float(values.mean())
     count = effective_count(values)
     if count < 2:

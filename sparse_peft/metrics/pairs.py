@@ -1,6 +1,7 @@
 """Who wins pair by pair: same prompt, same seed, same noise, against one reference column."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -78,7 +79,15 @@ def _gap(a: Scores, b: Scores) -> Float[np.ndarray, "R P S"] | None:
 
 def _tested(gap: Float[np.ndarray, "R P S"]) -> tuple[Interval, float | None]:
     """The mean difference with its interval, and its two-sided p; None with a single prompt."""
-    prompts = gap.shape[1]
+    return _tested_bytes(gap.tobytes(), gap.dtype.str, gap.shape)
+
+
+@lru_cache(maxsize=4096)  # a page that follows a training asks for the same again and again
+def _tested_bytes(
+    content: bytes, dtype: str, shape: tuple[int, int, int]
+) -> tuple[Interval, float | None]:
+    gap = np.frombuffer(content, dtype).reshape(shape)
+    prompts = shape[1]
     mean = float(gap.mean())
     if prompts < 2:
         return Interval(mean, None, None), None

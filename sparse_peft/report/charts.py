@@ -45,6 +45,8 @@ class Point:
     path: tuple[tuple[Number, Number], ...] = ()
     labelled: bool = True
     """whether the name is written; a method trained several times is named once"""
+    method: str = ""
+    """what its parts are marked with, for a page that brings one method forward"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Curve:
     name: str
     look: Identity
     points: tuple[tuple[Number, Number], ...]
+    method: str = ""
+    """as in a Point"""
 
 
 def scatter(points: Sequence[Point], x: Axis, y: Axis) -> str:
@@ -68,7 +72,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis) -> str:
         *rules(y, up, vertical=True),
         *(_path(point, across, up) for point in points),
         *(_cross(point, across, up) for point in points),
-        *(_mark_at(point.look, across(point.x.mean), up(point.y.mean)) for point in points),
+        *(_mark_at(point, across(point.x.mean), up(point.y.mean)) for point in points),
         *names,
     ]
     described = "; ".join(
@@ -84,6 +88,7 @@ def loss_curves(curves: Sequence[Curve], *, log: bool = False) -> str:
             c.name,
             c.look,
             tuple((s, log10(v) if log else v) for s, v in c.points if v > 0 or not log),
+            c.method,
         )
         for c in curves
     ]
@@ -95,8 +100,8 @@ def loss_curves(curves: Sequence[Curve], *, log: bool = False) -> str:
     body = [
         *rules(Axis("step"), across, vertical=False),
         *rules(Axis("loss, log scale" if log else "loss"), up, vertical=True, log=log),
-        *(_line(curve.points, across, up, curve.look, faint=True) for curve in drawn),
-        *(_line(running_mean(curve.points), across, up, curve.look) for curve in drawn),
+        *(_line(curve, curve.points, across, up, faint=True) for curve in drawn),
+        *(_line(curve, running_mean(curve.points), across, up) for curve in drawn),
     ]
     return _figure("Loss by step of " + ", ".join(curve.name for curve in drawn), body)
 
@@ -144,11 +149,16 @@ def dot_bar(
     )
 
 
-def _mark_at(look: Identity, x: Number, y: Number) -> str:
+def _of(part: Point | Curve) -> str:
+    return f' data-method="{escape(part.method)}"' if part.method else ""
+
+
+def _mark_at(point: Point, x: Number, y: Number) -> str:
     half = VIEW / 2
     return (
-        f'<g transform="translate({x - half:.1f} {y - half:.1f})" style="color:{hue(look)}">'
-        f'<circle cx="{half:g}" cy="{half:g}" r="8" fill="{CARD}"/>{shapes(look)}</g>'
+        f'<g class="mark"{_of(point)} transform="translate({x - half:.1f} {y - half:.1f})"'
+        f' style="color:{hue(point.look)}"><title>{escape(point.name)}</title>'
+        f'<circle cx="{half:g}" cy="{half:g}" r="8" fill="{CARD}"/>{shapes(point.look)}</g>'
     )
 
 
@@ -180,39 +190,41 @@ def _scale(
 
 
 def _line(
+    part: Point | Curve,
     points: Sequence[tuple[Number, Number]],
     x: Scale,
     y: Scale,
-    look: Identity,
     *,
     faint: bool = False,
 ) -> str:
     line = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
     width, opacity = (1, 0.16) if faint else (2, 1)
-    dash = "" if faint else look.dash
+    dash = "" if faint else part.look.dash
     return (
-        f'<polyline points="{line}" fill="none" stroke="{hue(look)}" stroke-width="{width}"'
-        f' stroke-opacity="{opacity}" stroke-dasharray="{dash}" stroke-linejoin="round"/>'
+        f'<polyline{_of(part)} points="{line}" fill="none" stroke="{hue(part.look)}"'
+        f' stroke-width="{width}" stroke-opacity="{opacity}" stroke-dasharray="{dash}"'
+        ' stroke-linejoin="round"/>'
     )
 
 
 def _path(point: Point, x: Scale, y: Scale) -> str:
     if not point.path:
         return ""
-    line = _line((*point.path, (point.x.mean, point.y.mean)), x, y, point.look)
+    line = _line(point, (*point.path, (point.x.mean, point.y.mean)), x, y)
     stops = "".join(
         f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="2" fill="{hue(point.look)}"/>'
         for a, b in point.path[1:]
     )
-    return f'<g opacity=".55">{line}{stops}</g>'
+    return f'<g class="way"{_of(point)} opacity=".55">{line}{stops}</g>'
 
 
 def _cross(point: Point, x: Scale, y: Scale) -> str:
     left, right = (x(end) for end in _ends(point.x))
     low, high = (y(end) for end in _ends(point.y))
     return (
-        f'<path d="M{left:.1f} {y(point.y.mean):.1f}H{right:.1f}M{x(point.x.mean):.1f} {low:.1f}'
-        f'V{high:.1f}" stroke="{hue(point.look)}" stroke-width="1.5" fill="none"/>'
+        f'<path class="cross"{_of(point)} d="M{left:.1f} {y(point.y.mean):.1f}H{right:.1f}'
+        f'M{x(point.x.mean):.1f} {low:.1f}V{high:.1f}" stroke="{hue(point.look)}"'
+        ' stroke-width="1.5" fill="none"/>'
     )
 
 
@@ -233,13 +245,14 @@ def _names(points: Sequence[Point], x: Scale, y: Scale) -> list[str]:
         left, top = next((p for p in places if _free(*p, width, taken)), places[0])
         taken.append((left, top, left + width, top + LABEL_HEIGHT))
         words.append(
-            f'<text class="name" x="{left:.1f}" y="{top + 13:.1f}" fill="{INK}">'
+            f'<text class="name"{_of(point)} x="{left:.1f}" y="{top + 13:.1f}" fill="{INK}">'
             f"{escape(point.name)}</text>"
         )
         if not -GAP < left - a < REACHES[0] + 1 and not -GAP < a - left - width < REACHES[0] + 1:
             end = left if left > a else left + width
             words.append(
-                f'<path d="M{a:.1f} {b:.1f}L{end:.1f} {top + LABEL_HEIGHT / 2:.1f}"'
+                f'<path class="name"{_of(point)} d="M{a:.1f} {b:.1f}'
+                f'L{end:.1f} {top + LABEL_HEIGHT / 2:.1f}"'
                 f' stroke="{INK}" stroke-width=".75"/>'
             )
     return words

@@ -21,9 +21,8 @@ class Column:
     @property
     def shown(self) -> Mapping[str, Any] | None:
         """The run whose pictures stand in the column at first: the first one that has some."""
-        return next(
-            (run for run in self.runs if run["samples"]), self.runs[0] if self.runs else None
-        )
+        drawn = [run for key in ("samples", "history") for run in self.runs if run[key]]
+        return next(iter([*drawn, *self.runs]), None)
 
 
 def columns(comparison: Mapping[str, Any]) -> list[Column]:
@@ -46,3 +45,13 @@ def samples_of(comparison: Mapping[str, Any], column: Column) -> list[Mapping[st
     if column.method == BASE:
         return list(comparison["base"]["samples"])
     return list(column.shown["samples"]) if column.shown else []
+
+
+def newest_of(comparison: Mapping[str, Any], column: Column) -> list[Mapping[str, Any]]:
+    """The same, or where these are not drawn yet, the pictures of the newest step on the way."""
+    samples = samples_of(comparison, column)
+    if samples or column.shown is None:
+        return samples
+    history = column.shown["history"]
+    last = max((row["step"] for row in history), default=None)
+    return [row for row in history if row["step"] == last]

@@ -1,5 +1,6 @@
 """grid.png: the base and the methods as columns, prompts as rows, labelled."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from sparse_peft.report import words
 from sparse_peft.report.columns import Column, columns, samples_of
 from sparse_peft.report.marks import VIEW, Circle, Identity, parts
+from sparse_peft.report.pictures import Read
 
 FONTS = Path(__file__).parent / "fonts"
 PAGE, CARD, INK, MUTED, RULE = "#F6F5F2", "#FFFFFF", "#1C1B1A", "#5C5954", "#DDDAD4"
@@ -34,24 +36,25 @@ class Sheet:
         return MARGIN + LABELS + column * step, MARGIN + HEADER + row * step
 
 
-def draw(comparison: Mapping[str, Any], folder: Path, seed: int | None = None) -> Image.Image:
+def draw(comparison: Mapping[str, Any], read: Read, seed: int | None = None) -> Image.Image:
     """The grid of one evaluation seed, the first one by default.
 
     Args:
-        folder: where the paths of the comparison start.
+        read: gives the picture at a path of the comparison.
     """
     seed = comparison["seeds"][0] if seed is None else seed
     shown = columns(comparison)
-    sheet = _sheet(comparison, folder, len(shown))
+    sheet = _sheet(comparison, read, len(shown))
     for place, column in enumerate(shown):
         _header(sheet, place, column)
         paths = {
-            row["prompt"]: folder / row["path"]
+            row["prompt"]: row["path"]
             for row in samples_of(comparison, column)
             if row["seed"] == seed
         }
         for row in range(len(comparison["prompts"])):
-            _cell(sheet, row, place, paths.get(row), _absent(column, row))
+            path = paths.get(row)
+            _cell(sheet, row, place, read(path) if path else None, _absent(column, row))
     for row, prompt in enumerate(comparison["prompts"]):
         x, y = MARGIN, sheet.corner(row, 0)[1]
         _wrapped(sheet, (x, y + 2), words.shown_prompt(comparison, prompt), LABELS - 16, INK)
@@ -82,11 +85,11 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(FONTS / f"IBMPlexSans-{'Bold' if bold else 'Regular'}.woff2", size)
 
 
-def _sheet(comparison: Mapping[str, Any], folder: Path, count: int) -> Sheet:
+def _sheet(comparison: Mapping[str, Any], read: Read, count: int) -> Sheet:
     drawn = comparison["base"]["samples"]
     side = EMPTY_SIDE
     if drawn:
-        with Image.open(folder / drawn[0]["path"]) as picture:
+        with Image.open(io.BytesIO(read(drawn[0]["path"]))) as picture:
             side = max(picture.size)
     cell = min(LARGEST if count < MANY else SMALL, round(side * ENLARGED))
     rows = len(comparison["prompts"])
@@ -114,14 +117,14 @@ def _absent(column: Column, row: int) -> str:
     return (words.state(run) if run and row == 0 else None) or "not drawn"
 
 
-def _cell(sheet: Sheet, row: int, place: int, path: Path | None, absent: str) -> None:
+def _cell(sheet: Sheet, row: int, place: int, content: bytes | None, absent: str) -> None:
     x, y = sheet.corner(row, place)
-    if path is None:
+    if content is None:
         box = [x, y, x + sheet.cell - 1, y + sheet.cell - 1]
         sheet.draw.rectangle(box, fill=CARD, outline=RULE)
         _wrapped(sheet, (x + 8, y + 8), absent, sheet.cell - 16, MUTED, lines=7)
         return
-    with Image.open(path) as picture:
+    with Image.open(io.BytesIO(content)) as picture:
         large = picture.convert("RGB").resize((sheet.cell, sheet.cell), Image.Resampling.BICUBIC)
     sheet.image.paste(large, (x, y))
 

@@ -1,21 +1,14 @@
 """The matrix of pictures as HTML: prompts as rows, columns as methods, all steps inside."""
 
-import base64
-import io
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from sparse_peft.report import words
-from sparse_peft.report.columns import BASE, Column, columns, samples_of
+from sparse_peft.report.columns import BASE, Column, columns, newest_of
 from sparse_peft.report.marks import mark_svg
+from sparse_peft.report.pictures import Source, Sources
 
-EXACT_SIDE = 96  # pixels up to which a test picture is embedded as it is
-TEST_SIDE, WAY_SIDE = 224, 160  # pixels to which larger ones are brought down
 CELLS = ((5, 224), (8, 136))  # columns up to which a cell is that wide
 SMALLEST_CELL = 70
 MANY = 7  # columns from which a phone shows three side by side
@@ -24,29 +17,14 @@ MOST_STOPS = 8  # earlier steps inside the page: all are in the folder beside it
 Comparison = Mapping[str, Any]
 
 
-def embedded(path: Path, *, exact: bool = True, side: int = TEST_SIDE) -> str:
-    """A picture as a data URI: small ones whole, or in 256 colours where not `exact`."""
-    with Image.open(path) as picture:
-        if max(picture.size) <= EXACT_SIDE and exact:
-            return _data("png", path.read_bytes())
-        image = picture.convert("RGB")
-    buffer = io.BytesIO()
-    if max(image.size) <= EXACT_SIDE:
-        image.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(buffer, "PNG", optimize=True)
-        return _data("png", buffer.getvalue())
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    image.save(buffer, "JPEG", quality=88)  # brought down, it is no longer the sample anyway
-    return _data("jpeg", buffer.getvalue())
-
-
-def matrix(comparison: Comparison, folder: Path) -> str:
+def matrix(comparison: Comparison, source: Source) -> str:
     """Head, one row a prompt with the first seed's test pictures, and the maps of what changed."""
     shown = columns(comparison)
     rows = [_heads(shown)]
     for number, prompt in enumerate(comparison["prompts"]):
-        rows.append(_row(comparison, shown, number, prompt, folder))
+        rows.append(_row(comparison, shown, number, prompt, source))
     if any(run["change"] for run in comparison["runs"]):
-        rows.append(_maps(shown, folder))
+        rows.append(_maps(shown, source))
     cell = next((side for most, side in CELLS if len(shown) <= most), SMALLEST_CELL)
     return (
         f'<div class="matrix{" many" if len(shown) >= MANY else ""}" tabindex="0" role="group"'
@@ -55,9 +33,9 @@ def matrix(comparison: Comparison, folder: Path) -> str:
     )
 
 
-def controls(comparison: Comparison) -> str:
+def controls(comparison: Comparison, *, whole: bool = False) -> str:
     """Step slider, seeds and training runs; shown by the script that serves them."""
-    steps = all_steps(comparison)
+    steps = all_steps(comparison, whole=whole)
     trainings = max((len(column.runs) for column in columns(comparison)), default=0)
     last = len(steps) - 1
     return (
@@ -71,38 +49,45 @@ def controls(comparison: Comparison) -> str:
     )
 
 
-def picture_data(comparison: Comparison, folder: Path) -> str:
-    """JSON for the script: the pictures that the rows do not hold, by run/step/prompt/seed."""
+def matrix_data(comparison: Comparison, sources: Sources, *, whole: bool = False) -> dict[str, Any]:
+    """What the script of the matrix reads: pictures by run/step/prompt/seed, steps, columns.
+
+    Args:
+        whole: every picture; else what one file can carry beside those of the rows: at most eight
+            earlier steps, of each column's first training.
+    """
     pictures, steps = {}, {}
     first = comparison["seeds"][0]
     for row in comparison["base"]["samples"]:
-        if row["seed"] != first:
-            pictures[f"base/0/{row['prompt']}/{row['seed']}"] = embedded(folder / row["path"])
+        if whole or row["seed"] != first:
+            pictures[f"{BASE}/0/{row['prompt']}/{row['seed']}"] = sources.test(row["path"])
     for column in columns(comparison)[1:]:
         for run in column.runs:
-            last = last_step(run)
-            steps[run["id"]] = _steps(run)
+            last, steps[run["id"]] = last_step(run), _steps(run, whole)
             shown = run is column.shown
+            test = sources.test if shown else sources.again
             for row in run["samples"]:
-                if row["seed"] != first or not shown:
-                    key = f"{run['id']}/{last}/{row['prompt']}/{row['seed']}"
-                    pictures[key] = embedded(folder / row["path"], exact=shown)
-            for row in run["history"] if shown else ():
-                if row["step"] in steps[run["id"]] and row["step"] < last:
-                    key = f"{run['id']}/{row['step']}/{row['prompt']}/{row['seed']}"
-                    pictures[key] = embedded(folder / row["path"], exact=False, side=WAY_SIDE)
-    value = {
+                if whole or row["seed"] != first or not shown:
+                    pictures[_key(run, last, row)] = test(row["path"])
+            for row in run["history"] if shown or whole else ():
+                if row["step"] in steps[run["id"]] and not (run["samples"] and row["step"] >= last):
+                    pictures[_key(run, row["step"], row)] = sources.way(row["path"])
+    return {
         "pictures": pictures,
         "steps": steps,
-        "all": all_steps(comparison),
+        "all": all_steps(comparison, whole=whole),
+        "due": {run["id"]: due(run) for run in comparison["runs"]},
         "columns": {c.method: [run["id"] for run in c.runs] for c in columns(comparison)[1:]},
     }
-    return json.dumps(value).replace("<", "\\u003c")  # no text can close the script element
 
 
-def all_steps(comparison: Comparison) -> list[int]:
+def _key(run: Mapping[str, Any], step: int, row: Mapping[str, Any]) -> str:
+    return f"{run['id']}/{step}/{row['prompt']}/{row['seed']}"
+
+
+def all_steps(comparison: Comparison, *, whole: bool = False) -> list[int]:
     """Stops of the slider: 0 is the base."""
-    return sorted({0, *(step for run in comparison["runs"] for step in _steps(run))})
+    return sorted({0, *(step for run in comparison["runs"] for step in _steps(run, whole))})
 
 
 def last_step(run: Mapping[str, Any]) -> int:
@@ -110,12 +95,24 @@ def last_step(run: Mapping[str, Any]) -> int:
     return int(run["settings"]["steps"] if run["stopped_at"] is None else run["stopped_at"])
 
 
-def _steps(run: Mapping[str, Any]) -> list[int]:
-    if not run["samples"]:
+def due(run: Mapping[str, Any]) -> list[int]:
+    """Steps whose pictures are still to come."""
+    if run["state"] not in ("queued", "running"):
         return []
-    last = last_step(run)
-    earlier = sorted({row["step"] for row in run["history"] if row["step"] < last})
-    return [*earlier[:: -(-len(earlier) // MOST_STOPS) or 1], last]
+    steps, every = run["settings"]["steps"], run["settings"].get("sample_every")
+    drawn = {row["step"] for row in run["history"]}
+    planned = range(every, steps, every) if every else ()
+    return [step for step in (*planned, steps) if step == steps or step not in drawn]
+
+
+def _steps(run: Mapping[str, Any], whole: bool) -> list[int]:
+    """Steps with pictures, the newest last; those of the rows among them in any case."""
+    drawn = {row["step"] for row in run["history"]}
+    if run["samples"]:
+        drawn = {step for step in drawn if step < last_step(run)} | {last_step(run)}
+    *earlier, last = sorted(drawn) or [0]
+    stride = 1 if whole else -(-len(earlier) // MOST_STOPS) or 1
+    return [*earlier[::stride], last] if drawn else []
 
 
 def _heads(shown: Sequence[Column]) -> str:
@@ -132,7 +129,7 @@ def _heads(shown: Sequence[Column]) -> str:
 
 
 def _row(
-    comparison: Comparison, shown: Sequence[Column], number: int, prompt: str, folder: Path
+    comparison: Comparison, shown: Sequence[Column], number: int, prompt: str, source: Source
 ) -> str:
     text = words.shown_prompt(comparison, prompt)
     note = ""
@@ -141,41 +138,43 @@ def _row(
             f"<small>This prompt does not name your {escape(comparison['noun'])}: it shows what "
             "else the training changed.</small>"
         )
-    cells = [_cell(comparison, column, number, text, folder) for column in shown]
+    cells = [_cell(comparison, column, number, text, source) for column in shown]
     return (
         f'<div class="row"><div class="prompt" title="{escape(prompt)}">{escape(text)}{note}</div>'
         f"{''.join(cells)}</div>"
     )
 
 
-def _cell(comparison: Comparison, column: Column, number: int, text: str, folder: Path) -> str:
+def _cell(comparison: Comparison, column: Column, number: int, text: str, source: Source) -> str:
     seed = comparison["seeds"][0]
-    path = next(
-        (
-            row["path"]
-            for row in samples_of(comparison, column)
-            if row["prompt"] == number and row["seed"] == seed
-        ),
-        None,
-    )
+    drawn = newest_of(comparison, column)
+    found = [row for row in drawn if row["prompt"] == number and row["seed"] == seed]
     caption = f"<figcaption>{mark_svg(column.look)} {escape(column.label)}</figcaption>"
-    if path is None:
-        run = column.shown
-        why = (words.state(run) if run and number == 0 else None) or "not drawn"
+    if not found:
+        why = _absent(column, number)
         return f'<figure class="cell empty"><p>{escape(why)}</p>{caption}</figure>'
-    alt = f"{column.label}: {text}, seed {seed}"
+    path, step = found[0]["path"], found[0].get("step")
+    alt = f"{column.label}: {text}, seed {seed}" + ("" if step is None else f", step {step}")
     return (
-        f'<figure class="cell"><img src="{embedded(folder / path)}" alt="{escape(alt)}"'
+        f'<figure class="cell"><img src="{escape(source(path))}" alt="{escape(alt)}"'
         f' data-column="{escape(column.method)}" data-run="{_id(column)}" data-prompt="{number}"'
         f' data-text="{escape(f"{column.label}: {text}")}" draggable="false">{caption}</figure>'
     )
+
+
+def _absent(column: Column, number: int) -> str:
+    """Why a square is empty: its step to come, or what became of the run, said once a column."""
+    run = column.shown
+    if run and due(run):
+        return f"step {due(run)[0]}"
+    return (words.state(run) if run and number == 0 else None) or "not drawn"
 
 
 def _id(column: Column) -> str:
     return BASE if column.shown is None else escape(column.shown["id"])
 
 
-def _maps(shown: Sequence[Column], folder: Path) -> str:
+def _maps(shown: Sequence[Column], source: Source) -> str:
     cells = []
     for column in shown:
         run, name = column.shown, escape(column.label)
@@ -186,10 +185,10 @@ def _maps(shown: Sequence[Column], folder: Path) -> str:
         if run["footprint"]:
             changed = words.support(run["footprint"])
             changed = "all weights" if changed == "all" else f"{changed} weights"
-        image = embedded(folder / run["change"])
         cells.append(
-            f'<figure class="cell"><img class="map" src="{image}" alt="{name}: where one layer'
-            f' changed"><figcaption>{mark_svg(column.look)} {name}</figcaption>'
+            f'<figure class="cell"><img class="map" src="{escape(source(run["change"]))}"'
+            f' alt="{name}: where one layer changed">'
+            f"<figcaption>{mark_svg(column.look)} {name}</figcaption>"
             f'<p class="count">{escape(changed)}</p></figure>'
         )
     return (
@@ -205,7 +204,3 @@ def _choice(name: str, title: str, values: Sequence[int]) -> str:
         for place, value in enumerate(values)
     )
     return f'<fieldset class="choice"><legend>{title}</legend>{options}</fieldset>'
-
-
-def _data(kind: str, content: bytes) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

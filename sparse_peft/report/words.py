@@ -150,10 +150,21 @@ def state(run: Mapping[str, Any]) -> str | None:
         return f"Check: {run['error']}" if run["error"] else None
     if run["state"] == "failed":
         return f"Stopped: {run['error'] or 'its process ended with an error.'}"
+    steps = run["settings"]["steps"]
     if run["state"] == "cancelled" and run["stopped_at"] is not None:
-        return f"Stopped at step {run['stopped_at']} of {run['settings']['steps']}. Kept."
-    words = {"queued": "Waiting.", "running": "Still training.", "cancelled": "Stopped. Discarded."}
-    return words.get(run["state"]) or f"Interrupted: {run['error'] or 'its process ended.'}"
+        return f"Stopped at step {run['stopped_at']} of {steps}. Kept."
+    if run["state"] == "interrupted":
+        return f"Interrupted{_place(run)}: {run['error'] or 'its process ended.'}"
+    if run["state"] == "cancelled" and run.get("step") is not None:  # its process had ended before
+        return f"Stopped{_place(run)} of {steps} before it was finished."
+    return {"queued": "Waiting.", "running": "Still training."}.get(
+        run["state"], "Stopped. Discarded."
+    )
+
+
+def _place(run: Mapping[str, Any]) -> str:
+    step = run.get("step")
+    return "" if step is None else f" at step {step}"
 
 
 def labels(comparison: Comparison) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sparse_peft.errors import RunError
 from sparse_peft.files import Lock
-from sparse_peft.runs import spec
+from sparse_peft.runs import removal, spec
 from sparse_peft.runs.run import Outcome, RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec
 
@@ -47,7 +47,7 @@ def open_database(home: Path) -> sqlite3.Connection:
     path = home / "studio.db"
     db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
-        with Lock(home / "locks" / "studio.db.lock"):  # the change to WAL bears no company
+        with Lock(opening_lock_path(home)):  # the change to WAL bears no company
             _prepare(db, home)
     except sqlite3.OperationalError:  # busy or full: the file is not to blame
         db.close()
@@ -62,6 +62,11 @@ def open_database(home: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def opening_lock_path(home: Path) -> Path:
+    """The lock that is held while the database is opened, or a comparison removed."""
+    return home / "locks" / "studio.db.lock"
 
 
 @contextmanager
@@ -129,6 +134,11 @@ def _prepare(db: sqlite3.Connection, home: Path) -> None:
                 db.execute(statement)
             _fill(db, home)
             db.execute(f"PRAGMA user_version = {VERSION}")
+        left = removal.decided(home)
+        for comparison, runs in left:
+            removal.forget(db, comparison, runs)
+    for comparison, runs in left:
+        removal.clear(home, comparison, runs)
 
 
 def _fill(db: sqlite3.Connection, home: Path) -> None:

@@ -12,9 +12,14 @@ _COUNT = "import torch; print(torch.cuda.device_count() if torch.cuda.is_availab
 _PROBE_SECONDS = 120.0  # a first import of torch from a cold disk
 
 
+def driver_found() -> bool:
+    """Whether there may be a GPU; told at once, where counting them takes seconds."""
+    return any(Path(driver).exists() for driver in _DRIVERS)
+
+
 def found_devices() -> tuple[str, ...]:
     """Every CUDA device, or else the CPU: a comparison is run on devices of one kind."""
-    if not any(Path(driver).exists() for driver in _DRIVERS):
+    if not driver_found():
         return ("cpu",)
     command = [sys.executable, "-c", _COUNT]
     counted = subprocess.run(

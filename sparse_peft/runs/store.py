@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 
 from sparse_peft.errors import RunError
-from sparse_peft.runs import database, spec
+from sparse_peft.files import Lock
+from sparse_peft.runs import database, removal, spec
 from sparse_peft.runs.run import Outcome, RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec, State
 from sparse_peft.tables import nearest
@@ -186,6 +187,31 @@ class Store:
             (run_id,),
         ).fetchall()
         return [run for (run,) in rows]
+
+    def remove(self, comparison: str) -> None:
+        """Remove a comparison with its runs and all they made; a crash on the way changes no more.
+
+        Raises:
+            RunError: there is no such comparison, or one of its runs is at work.
+        """
+        known = self.comparisons()
+        if comparison not in known:
+            raise self._unknown("comparison", comparison, known)
+        with Lock(database.opening_lock_path(self.home)):  # who opens the store does the same
+            with database.transaction(self._db):
+                rows = self.runs(comparison)
+                self._check_idle(rows)
+                runs = [row.id for row in rows]
+                removal.decide(self.home, comparison, runs)
+                removal.forget(self._db, comparison, runs)
+            removal.clear(self.home, comparison, runs)
+
+    def _check_idle(self, rows: Sequence[RunRow]) -> None:
+        for row in rows:
+            if row.state == "running" or RunDirectory.of(self.home, row.id).locked():
+                raise RunError(
+                    f"Run {row.id} of this comparison is at work. Stop it first, then delete."
+                )
 
     # Looking ------------------------------------------------------------------------------
 

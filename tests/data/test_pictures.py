@@ -103,7 +103,7 @@ def test_checks_are_words_under_their_picture(folder: Path, into: Path) -> None:
         ("3.png", "warn", "blurry"),
         ("4.gif", "info", "animated: first frame used"),
         ("4.gif", "warn", "small: 96 px, 256 wanted"),
-        ("5.png", "warn", "the same as 1 (0.png), left out"),
+        ("5.png", "warn", "the same as 0.png, left out"),
     ]
     assert len(opened.pictures) == 5
 

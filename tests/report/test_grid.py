@@ -10,6 +10,7 @@ from PIL import Image
 from sparse_peft import compare
 from sparse_peft.report import grid
 from sparse_peft.report.marks import HUES, MEMBERS, identities
+from sparse_peft.report.pictures import below
 from tests.fake_outcome import Maker
 
 COLOURS = {"base": (200, 30, 30), "lora": (30, 200, 30), "waveft": (30, 30, 200), "so": (9, 9, 9)}
@@ -35,7 +36,7 @@ def test_each_picture_stands_in_its_cell_at_a_legible_size(
     tmp_path: Path, side: int, cell: int
 ) -> None:
     value, out = made(tmp_path, side)
-    image = np.array(grid.draw(value, out, seed=1))
+    image = np.array(grid.draw(value, below(out), seed=1))
     for row in range(2):
         for place, name in enumerate(("base", "lora", "waveft", "so")):
             x = grid.MARGIN + grid.LABELS + place * (cell + grid.GAP) + cell // 2
@@ -45,8 +46,8 @@ def test_each_picture_stands_in_its_cell_at_a_legible_size(
 
 def test_the_first_seed_is_the_default(tmp_path: Path) -> None:
     value, out = made(tmp_path, 64)
-    assert np.array_equal(grid.draw(value, out), grid.draw(value, out, seed=0))
-    assert np.array_equal(grid.draw(value, out), Image.open(out / "grid.png"))
+    assert np.array_equal(grid.draw(value, below(out)), grid.draw(value, below(out), seed=0))
+    assert np.array_equal(grid.draw(value, below(out)), Image.open(out / "grid.png"))
 
 
 def test_a_column_without_pictures_says_why(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_column_without_pictures_says_why(tmp_path: Path) -> None:
     for error in ("out of memory", "the loss became infinite at step 37"):
         failed = maker.queued("so", state="failed", error=error)
         value = compare.write(tmp_path / error[:3], replace(outcome, runs=(*outcome.runs, failed)))
-        shown.append(np.array(grid.draw(value, tmp_path / error[:3])))
+        shown.append(np.array(grid.draw(value, below(tmp_path / error[:3]))))
     different = np.argwhere((shown[0] != shown[1]).any(axis=2))
     top, left = different.min(axis=0)
     assert left > grid.MARGIN + grid.LABELS + 2 * (192 + grid.GAP)
@@ -78,7 +79,7 @@ def test_every_mark_is_drawn_in_its_colour(name: str) -> None:
 def test_a_long_prompt_is_cut_and_stays_in_its_row(tmp_path: Path) -> None:
     long = "a photo of sks dog " + "very " * 200
     value, out = made(tmp_path, 64, prompts=(long, "W" * 300))
-    image = np.array(grid.draw(value, out))
+    image = np.array(grid.draw(value, below(out)))
     label = image[:, : grid.MARGIN + grid.LABELS]
     between = slice(grid.MARGIN + grid.HEADER + 192, grid.MARGIN + grid.HEADER + 192 + grid.GAP)
     assert (label[between] == label[0, 0]).all()

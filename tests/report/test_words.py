@@ -55,19 +55,22 @@ def test_footprints_say_what_is_estimated_and_what_is_dense() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "error", "stopped", "said"),
+    ("state", "more", "said"),
     [
-        ("finished", None, None, None),
-        ("failed", "no memory.", None, "Stopped: no memory."),
-        ("cancelled", None, 120, "Stopped at step 120 of 200. Kept."),
-        ("cancelled", None, None, "Stopped. Discarded."),
-        ("interrupted", None, None, "Interrupted: its process ended."),
-        ("queued", None, None, "Waiting."),
+        ("finished", {}, None),
+        ("failed", {"error": "no memory."}, "Stopped: no memory."),
+        ("cancelled", {"stopped_at": 120, "step": 120}, "Stopped at step 120 of 200. Kept."),
+        ("cancelled", {}, "Stopped. Discarded."),
+        ("cancelled", {"step": 90}, "Stopped at step 90 of 200 before it was finished."),
+        ("interrupted", {}, "Interrupted: its process ended."),
+        ("interrupted", {"step": 90}, "Interrupted at step 90: its process ended."),
+        ("queued", {}, "Waiting."),
+        ("running", {"step": 90}, "Still training."),
     ],
 )
-def test_states(state: str, error: str | None, stopped: int | None, said: str | None) -> None:
-    run = {"state": state, "error": error, "stopped_at": stopped, "settings": {"steps": 200}}
-    assert words.state(run) == said
+def test_states(state: str, more: dict, said: str | None) -> None:
+    run = {"state": state, "error": None, "stopped_at": None, "settings": {"steps": 200}}
+    assert words.state(run | more) == said
 
 
 def test_verdicts_name_the_better_column_first() -> None:

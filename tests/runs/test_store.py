@@ -3,7 +3,7 @@
 import multiprocessing
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from sparse_peft import files
 from sparse_peft.errors import RunError
 from sparse_peft.files import Disk, Lock
+from sparse_peft.runs import removal
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec, State
 from sparse_peft.runs.store import Store
@@ -283,3 +284,126 @@ def test_several_processes_may_open_a_new_home_at_once(tmp_path: Path) -> None:
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * 4
+
+
+# Removing --------------------------------------------------------------------------------------
+
+
+def other_comparison(store: Store) -> None:
+    spec = ComparisonSpec("c2", "me")
+    store.submit(spec, [RunSpec(name, "train", "me", "c2") for name in ("x", "y")])
+
+
+def left(home: Path) -> list[str]:
+    """What stands on the disk of comparisons and runs."""
+    folders = [*(home / "comparisons").iterdir(), *(home / "runs").iterdir()]
+    return sorted(path.name for path in folders)
+
+
+def test_a_removed_comparison_is_gone_with_its_runs_and_nothing_else(store: Store) -> None:
+    submit(store)
+    store.submit(None, [RunSpec("g", "generate", "me", "c1"), run("alone", comparison=None)])
+    other_comparison(store)
+    store.remove("c1")
+    assert store.comparisons() == ["c2"]
+    assert [row.id for row in store.runs()] == ["alone", "x", "y"]
+    assert left(store.home) == ["alone", "c2", "x", "y"]
+    with pytest.raises(RunError, match="no comparison 'c1'"):
+        store.remove("c1")
+    submit(store)  # its names are free again
+    assert states(store) == {"p": "queued", "a": "queued", "b": "queued"}
+
+
+def test_what_only_waited_for_a_removed_run_can_be_removed_too(store: Store) -> None:
+    submit(store)
+    store.submit(ComparisonSpec("c2", "me"), [RunSpec("x", "train", "me", "c2", needs=("p",))])
+    store.remove("c1")
+    store.remove("c2")
+    assert (store.runs(), left(store.home)) == ([], [])
+
+
+@pytest.mark.parametrize("how", ["claimed", "worker by hand"])
+def test_a_comparison_at_work_is_not_removed(store: Store, how: str) -> None:
+    submit(store)
+    lock = Lock(RunDirectory.of(store.home, "p").lock)
+    if how == "claimed":
+        store.claim("cpu-0")
+    else:
+        lock.acquire()
+    with pytest.raises(RunError, match="Run p of this comparison is at work"):
+        store.remove("c1")
+    lock.release()
+    assert len(store.runs("c1")) == 3
+    assert left(store.home) == ["a", "b", "c1", "p"]
+    assert not removal.decided(store.home)
+
+
+class Crash(BaseException):
+    """Stands for SIGKILL: nothing after it is done, nothing is undone by us."""
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["same store", "store made anew"])
+@pytest.mark.parametrize("crash_at", range(1, 9))
+def test_a_crash_while_removing_leaves_all_or_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch, crash_at: int, anew: bool
+) -> None:
+    submit(store)
+    other_comparison(store)
+    steps = iter(range(1, 100))
+
+    def crashing(step: Callable[..., object]) -> Callable[..., object]:
+        def doing(*arguments: object, **options: object) -> object:
+            if next(steps) == crash_at:
+                raise Crash
+            return step(*arguments, **options)
+
+        return doing
+
+    with monkeypatch.context() as patch:
+        patch.setattr(removal, "decide", crashing(removal.decide))  # 1
+        patch.setattr(removal, "forget", crashing(removal.forget))  # 2
+        patch.setattr(removal, "clear", crashing(removal.clear))  # 3
+        patch.setattr(shutil, "rmtree", crashing(shutil.rmtree))  # 4 to 7: c1, p, a, b
+        if crash_at < 8:
+            with pytest.raises(Crash):
+                store.remove("c1")
+        else:
+            store.remove("c1")
+    store.close()
+    if anew:
+        (store.home / "studio.db").unlink()
+    with Store(store.home) as opened:
+        whole = crash_at == 1  # before it was decided
+        assert opened.comparisons() == (["c1", "c2"] if whole else ["c2"])
+        runs = ["p", "a", "b"] if whole else []
+        assert sorted(row.id for row in opened.runs()) == sorted([*runs, "x", "y"])
+        assert left(opened.home) == sorted([*(["c1"] if whole else []), *runs, "c2", "x", "y"])
+        assert not removal.decided(opened.home)
+
+
+def test_a_removal_that_was_cut_short_waits_for_a_worker_that_began_since(store: Store) -> None:
+    submit(store)
+    removal.decide(store.home, "c1", ["p", "a", "b"])
+    with Lock(RunDirectory.of(store.home, "p").lock), Store(store.home) as opened:
+        assert len(opened.runs()) == 3
+    with Store(store.home) as opened:
+        assert opened.runs() == []
+    assert left(store.home) == []
+
+
+def test_a_full_disk_keeps_a_comparison_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(store)
+
+    class Full(Disk):
+        def write(self, *_: object) -> int:
+            raise OSError(28, "full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "disk", Full())
+        with pytest.raises(RunError, match="No space left"):
+            store.remove("c1")
+    assert len(store.runs("c1")) == 3
+    with Store(store.home) as opened:
+        assert len(opened.runs("c1")) == 3

@@ -1,0 +1,101 @@
+"""One comparison as it stands: its settings, its runs, and where the files behind its paths lie."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+REPORT = "report.json"  # of a run, written when it has done its work
+BASE = "base"  # the column of the untouched backbone
+PICTURE_SIDE = 256  # pixels of the person's pictures as they are kept beside the results
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """One training run as a comparison needs it; what it measured is read from its folder."""
+
+    id: str
+    """name within the comparison, used in paths: waveft, or waveft-2 for its second training"""
+    run: str
+    """id in the store: what `resume` takes"""
+    folder: Path
+    method: str
+    label: str
+    family: str
+    source: str
+    """the paper to cite"""
+    state: str
+    """queued, running, finished, cancelled, failed or interrupted"""
+    error: str | None
+    attempts: int
+    settings: Mapping[str, Any]
+    """as planned: lr, steps, seed, preset and the rest of the training's"""
+    command: str
+    """the command line that repeats this run alone"""
+    knob: str | None = None
+    """as planned, as are the next two; what a report says replaces them"""
+    over_budget: bool = False
+    footprint: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ComparisonOutcome:
+    """One comparison as it stands: its settings, and the folders of its runs."""
+
+    id: str
+    task: str
+    backbone: str
+    """as asked for: builtin, a hub id or a folder"""
+    noun: str
+    token: str
+    budget: int | None
+    prompts: tuple[str, ...]
+    """as drawn, token included"""
+    seeds: tuple[int, ...]
+    command: str
+    prepare: Path
+    """folder of the prepare run, finished or not"""
+    runs: tuple[RunOutcome, ...]
+    pictures: tuple[tuple[Path, tuple[int, int, int, int]], ...] = ()
+    """the person's pictures with the square (left, top, right, bottom) that the backbone saw"""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the prepare run has left its report: until then nothing can be measured."""
+        return (self.prepare / REPORT).is_file()
+
+    def place(self, path: str) -> Path:
+        """The file, or the folder of an adapter, behind a path of `comparison.json`.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        kind, name, *rest = PurePosixPath(path).parts
+        if kind == "samples" and name == BASE:
+            return self.prepare.joinpath(kind, name, *rest)
+        folders = {run.id: run.folder for run in self.runs}
+        if kind == "changes":
+            return folders[name.removesuffix(".png")] / "change.png"
+        folder = folders[name]
+        return folder / "adapter" if kind == "adapters" else folder.joinpath(kind, *rest)
+
+    def picture(self, path: str) -> tuple[Path, tuple[int, int, int, int]]:
+        """The person's picture behind a path of `comparison.json`, with its square."""
+        return self.pictures[int(PurePosixPath(path).stem) - 1]
+
+    def content(self, path: str) -> bytes:
+        """What a file of the written comparison holds, by its path in `comparison.json`."""
+        if PurePosixPath(path).parts[0] != "pictures":
+            return self.place(path).read_bytes()
+        file, square = self.picture(path)
+        buffer = io.BytesIO()
+        with Image.open(file) as picture:
+            side = min(PICTURE_SIDE, square[2] - square[0])
+            small = picture.convert("RGB").resize(
+                (side, side), Image.Resampling.LANCZOS, box=square
+            )
+        small.save(buffer, "PNG")
+        return buffer.getvalue()

@@ -1,0 +1,189 @@
+"""The parts of a comparison's page, each as HTML: what it says, shows, cost and how it was made.
+
+Functions of the content of comparison.json; everything in it is escaped here.
+"""
+
+from collections.abc import Mapping
+from html import escape
+from math import inf
+from typing import Any
+
+from sparse_peft.metrics.intervals import Interval
+from sparse_peft.metrics.pictures import Anchor, scaled
+from sparse_peft.report import charts, words
+from sparse_peft.report.axes import Axis
+from sparse_peft.report.columns import Column, columns
+from sparse_peft.report.marks import mark_svg
+from sparse_peft.report.matrix import last_step
+from sparse_peft.report.pictures import Source
+from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of, entries
+
+Comparison = Mapping[str, Any]
+
+
+def title(comparison: Comparison) -> str:
+    """What a comparison is called until someone gives it a name."""
+    budget = comparison["budget"]
+    size = f", {words.count(budget)} values" if budget else ""
+    backbone = comparison["backbone"]
+    return f"{comparison['noun'].capitalize()}{size}, {backbone['title'] or backbone['id']}"
+
+
+def subtitle(comparison: Comparison) -> str:
+    """What is compared, in a sentence."""
+    names = [column.label for column in columns(comparison)[1:]]
+    prompts, seeds = len(comparison["prompts"]), len(comparison["seeds"])
+    note = comparison["backbone"].get("note")
+    return (
+        f"{', '.join(names)} beside the untouched base: {prompts} prompts, {seeds} "
+        f"seed{'s' if seeds > 1 else ''}, the same starting noise in every column."
+        + (f" {note}" if note else "")
+    )
+
+
+def subject(comparison: Comparison, source: Source) -> str:
+    """The person's pictures in a strip; nothing where there are none."""
+    noun = escape(comparison["noun"])
+    pictures = "".join(
+        f'<img src="{escape(source(path))}" alt="Picture {i} of your {noun}">'
+        for i, path in enumerate(comparison["pictures"], 1)
+    )
+    return f'<h2>Your {noun}</h2><div class="strip">{pictures}</div>' if pictures else ""
+
+
+def verdict(comparison: Comparison) -> str:
+    """What the pairs of pictures say, what went wrong, and what to bear in mind."""
+    lines = [
+        (text, word)
+        for metric in PICTURE_METRICS
+        for text, word in words.verdicts(comparison, metric)
+    ]
+    of = max((pair["of"] for pair in comparison["pairs"]), default=0)
+    title = f"What {of} pairs of pictures say" if lines else "Nothing to compare yet."
+    said = "".join(f"<li>{escape(text)} <b>{escape(word)}</b></li>" for text, word in lines)
+    stopped = "".join(
+        f'<p class="stopped">{mark_svg(column.look)} {escape(run["label"])}. {escape(text)}</p>'
+        for column in columns(comparison)
+        for run in column.runs
+        if (text := words.state(run))
+    )
+    same = "".join(
+        f"<p class=\"check\"><b>Check:</b> {escape(run['label'])}'s pictures equal the base's. Its "
+        "budget or learning rate may be too small here.</p>"
+        for run in comparison["runs"]
+        if run["unchanged"]
+    )
+    small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
+    said = f'<h2>{title}</h2><ul class="said">{said}</ul>'
+    return f'{said}{stopped}{same}<div class="small">{small}</div>'
+
+
+def lines(comparison: Comparison) -> str:
+    """What each method trains, keeps and changes, in a sentence."""
+    lines = "".join(
+        f"<p>{mark_svg(column.look)} <b>{escape(column.label)}.</b> "
+        f"{escape(words.footprint(column.shown['footprint']))}</p>"
+        for column in columns(comparison)
+        if column.shown and column.shown["footprint"]
+    )
+    return f'<div class="lines">{lines}</div>'
+
+
+def scatter(comparison: Comparison) -> str:
+    """Subject against prompt fidelity, with intervals and the way to them."""
+    subject, prompt = (anchor_of(comparison, metric) for metric in PICTURE_METRICS)
+    scaling = subject.usable and prompt.usable
+    if not scaling:
+        subject, prompt = subject._replace(usable=False), prompt._replace(usable=False)
+    points: list[charts.Point] = []
+    for column, name, entry in entries(comparison):
+        first = all(point.look != column.look for point in points)
+        point = _point(comparison, column, name, entry, (subject, prompt), first)
+        points += [point] if point else []
+    if not points:
+        return "<p>Nothing was measured.</p>"
+    ends = ((0.0, "0"), (100.0, "100")) if scaling else ()
+    raw = "" if scaling else ", cosine"
+    chart = charts.scatter(
+        points,
+        Axis(f"looks like your pictures{raw}", ends),
+        Axis(f"follows the prompt{raw}", ends),
+    )
+    return chart if scaling else f"{chart}<p>{words.UNSCALED}</p>"
+
+
+def _point(
+    comparison: Comparison,
+    column: Column,
+    name: str,
+    entry: Mapping[str, Any],
+    anchors: tuple[Anchor, Anchor],
+    first: bool,
+) -> charts.Point | None:
+    """Where a column stands; one that is not measured yet, where it had come to.
+
+    Args:
+        first: whether it is the first training of its method: it has the name and the way.
+    """
+    shown, way = column.label if first else name, _way(comparison, entry)
+    found = [words.measured(entry["metrics"][metric]) for metric in PICTURE_METRICS]
+    if None in found and way:
+        newest = way.pop()
+        found = [Interval(newest[metric], None, None) for metric in PICTURE_METRICS]
+        shown = f"{shown}, step {newest['step']}"
+    across, up = found
+    if across is None or up is None:
+        return None
+    path = tuple(
+        (_at(step["subject_fidelity"], anchors[0]), _at(step["prompt_fidelity"], anchors[1]))
+        for step in (way if first else ())
+    )
+    x, y = words.on_scale(across, anchors[0]), words.on_scale(up, anchors[1])
+    return charts.Point(shown, column.look, x, y, path, labelled=first, method=column.method)
+
+
+def _way(comparison: Comparison, entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Fidelities at the earlier steps with pictures, the base first."""
+    if not entry.get("way"):
+        return []
+    metrics = comparison["base"]["metrics"]
+    end = last_step(entry) if entry["samples"] else inf
+    earlier = [step for step in entry["way"] if step["step"] < end]
+    return [{metric: metrics[metric]["mean"] for metric in PICTURE_METRICS}, *earlier]
+
+
+def _at(value: float, anchor: Anchor) -> float:
+    return scaled(value, anchor) if anchor.usable else value
+
+
+def curves(comparison: Comparison) -> str:
+    """Losses by step, linear and logarithmic."""
+    drawn = [
+        charts.Curve(name, column.look, tuple((float(s), float(loss)) for s, loss in run["losses"]))
+        for column, name, run in entries(comparison)[1:]
+        if run["losses"]
+    ]
+    if not drawn:
+        return "<p>No losses were kept.</p>"
+    names = "".join(f"<span>{mark_svg(c.look)} {escape(c.name)}</span>" for c in drawn)
+    return (
+        f'<div><p class="key">{names}</p><input type="checkbox" id="log">'
+        '<label for="log">log scale</label>'
+        f'<div class="linear">{charts.loss_curves(drawn)}</div>'
+        f'<div class="log">{charts.loss_curves(drawn, log=True)}</div></div>'
+    )
+
+
+def setup(comparison: Comparison) -> str:
+    """The terms and texts of what a paper needs, for a dl of class setup."""
+    parts = words.setup(comparison)
+    return "".join(f"<dt>{escape(head)}</dt><dd>{escape(text)}</dd>" for head, text in parts)
+
+
+def commands(comparison: Comparison) -> str:
+    """The command line of the whole and of each run."""
+    lines = [("All", comparison["command"])]
+    lines += [(name, run["command"]) for _, name, run in entries(comparison)[1:]]
+    return "".join(
+        f"<h3>{escape(name)}</h3><pre><code>{escape(text)}</code></pre>" for name, text in lines
+    )
