@@ -1,5 +1,5 @@
 # docker build -t sparse-peft-studio --build-arg WHEELS=<index of CPU wheels, if wanted> .
-# docker run --rm -v studio:/home/user/studio sparse-peft-studio
+# docker run --rm -p 127.0.0.1:7860:7860 -v studio:/home/user/studio sparse-peft-studio
 FROM python:3.11-slim-bookworm
 
 RUN useradd --create-home --uid 1000 user
@@ -8,6 +8,8 @@ WORKDIR /home/user/app
 
 ENV PATH=/home/user/.local/bin:$PATH \
     STUDIO_HOME=/home/user/studio \
+    STUDIO_HOST=0.0.0.0 \
+    STUDIO_HOSTS=localhost,127.0.0.1 \
     HF_HOME=/home/user/.cache/huggingface \
     GRADIO_ANALYTICS_ENABLED=False \
     PYTHONUNBUFFERED=1
@@ -20,5 +22,5 @@ RUN pip install --no-cache-dir --user ${WHEELS:+--extra-index-url "$WHEELS"} -r 
 COPY --chown=1000 . .
 
 EXPOSE 7860
-ENTRYPOINT ["python", "-m", "sparse_peft"]
-CMD ["compare", "--pictures", "examples/subjects/cat", "--captions", "examples/subjects/cat/captions.txt", "--noun", "cat", "--out", "/home/user/studio/example"]
+HEALTHCHECK --start-period=60s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:7860/healthz')"]
+CMD ["python", "app.py"]

@@ -1,7 +1,8 @@
-# make run    set up and do the main job          make test   set up and test everything
-# make check  format, lint, types, fast tests     make fix    mend format and lint
-# make bench  measure speed                       make install  only the set-up
-# make example  the page of a finished comparison
+# make run      set up and start the studio         make test   set up and test everything
+# make check    format, lint, types, fast tests     make fix    mend format and lint
+# make bench    measure speed                       make install  only the set-up
+# make compare  an example without the page         make example  the report of a finished comparison
+# make browser  Debian's Chromium, for the tests that drive one
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,9 +11,14 @@ SUBJECT ?= cat
 NOUN ?= $(SUBJECT)
 OUT ?= outputs/$(SUBJECT)
 
-.PHONY: run example install test check fix bench lint
+.PHONY: run compare example browser install test check fix bench lint
 
+# The studio on http://127.0.0.1:7860, until Ctrl-C. Runs go on without it.
 run: $(VENV)/run.stamp
+	@$(BIN)/python app.py
+
+# The same job on the command line.
+compare: $(VENV)/run.stamp
 	@$(BIN)/python -m sparse_peft compare --pictures examples/subjects/$(SUBJECT) \
 		--captions examples/subjects/$(SUBJECT)/captions.txt --noun $(NOUN) --out $(OUT)
 	@echo "Open $(OUT)/index.html"
@@ -34,6 +40,10 @@ $(VENV)/run.stamp: requirements.txt
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
+
+browser:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji
 
 lint: install
 	$(BIN)/ruff format --check .

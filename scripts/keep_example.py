@@ -1,7 +1,7 @@
 """Keep a comparison as the project's example: `python scripts/keep_example.py OUT`.
 
-Copies what the page is rebuilt from (numbers, samples, pictures, maps) into examples/comparison,
-and the grid into docs/pictures/readme.png. Adapters and the page itself stay behind.
+Copies what the page is rebuilt from (numbers, samples, pictures, maps) into examples/comparison.
+Adapters and the page itself stay behind. The README shows it: scripts/picture_page.py.
 """
 
 import argparse
@@ -9,14 +9,10 @@ import json
 import shutil
 from pathlib import Path
 
-from PIL import Image
-
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "examples" / "comparison"
-PICTURE = ROOT / "docs" / "pictures" / "readme.png"
 KEPT = ("comparison.json", "samples", "pictures", "changes")
 LARGEST = 2_000_000  # bytes in all
-COLOURS = 256  # of the README's picture
 
 
 def main() -> None:
@@ -35,10 +31,7 @@ def main() -> None:
     size = sum(path.stat().st_size for path in TARGET.rglob("*") if path.is_file())
     if size > LARGEST:
         raise SystemExit(f"{TARGET} has {size} bytes, more than {LARGEST}")
-    PICTURE.parent.mkdir(parents=True, exist_ok=True)
-    with Image.open(options.out / "grid.png") as grid:
-        grid.convert("RGB").quantize(COLOURS).save(PICTURE, optimize=True)
-    print(f"{size} bytes; {PICTURE.stat().st_size} bytes of picture")
+    print(f"{size} bytes")
 
 
 if __name__ == "__main__":

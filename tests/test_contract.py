@@ -9,6 +9,7 @@ from sparse_peft.errors import SpecError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.adapters import open_adapter, write_card
 from sparse_peft.methods.method import Attachment, Method, MethodClass, Plan
+from sparse_peft.tuners.layout import PEFT_PREFIX
 
 TARGETS = ("net/first", "net/block.second", "head/0")
 PLAN = Plan(steps=12, seed=3)
@@ -104,6 +105,8 @@ def test_a_method_and_its_attachment_speak_the_protocols(chosen, attached):
     assert isinstance(chosen, Method)
     assert isinstance(attached, Attachment)
     assert len(chosen.label) <= 9
+    assert chosen.sentence.endswith(".")
+    assert len(chosen.sentence) <= 140
     assert attached.optimizer(LR) is attached.optimizer(LR)
 
 
@@ -253,6 +256,18 @@ def test_a_saved_adapter_opens_to_the_same_output_and_closes_without_a_trace(
     torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
     opened.remove()
     assert same(weights(fresh), before)
+
+
+def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attached, tmp_path):
+    from safetensors import safe_open
+
+    step(parts, attached, 0)
+    attached.save(tmp_path)
+    found = set()
+    for path in tmp_path.rglob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            found |= {f"{path.parent.name}/{key.removeprefix(PEFT_PREFIX)}" for key in file.keys()}  # noqa: SIM118
+    assert found == {f"{target}.{name}" for target in TARGETS for name in chosen.keeps}
 
 
 def test_the_stored_numbers_are_those_of_the_files(parts, attached, tmp_path):

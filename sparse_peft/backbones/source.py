@@ -18,7 +18,13 @@ FAMILIES = {
     "StableDiffusionPipeline": "sd",
     "StableDiffusionXLPipeline": "sdxl",
 }
-HUB_FILES = ("*.json", "*.txt", "*.safetensors", "*.model")
+# What a pipeline is loaded from: not the one-file checkpoints and halves that lie beside it.
+HUB_FILES = (
+    "*.json", "*.txt", "*.model", "unet/*.safetensors", "vae/*.safetensors",
+    "text_encoder/*.safetensors", "text_encoder_2/*.safetensors",
+)  # fmt: skip
+HUB_LEFT_OUT = ("*.fp16.*", "*.non_ema.*", "*.bf16.*", "safety_checker/*")
+INDEX = ".safetensors.index.json"  # names the shards of a component's weights
 HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
 
 # Which weights of a UNet the methods tune, by the end of their module path.
@@ -75,6 +81,20 @@ def resolve(name: str) -> Source:
         f"--backbone {name!r}: no such folder, and not a hub id. "
         "Use builtin, a diffusers folder, or a hub id such as owner/name."
     )
+
+
+def found(name: str) -> Source | None:
+    """The backbone of that name if all of it is on this machine; nothing is downloaded.
+
+    Raises:
+        BackboneError: as in `resolve`, for what is on this machine and no pipeline.
+    """
+    if name == "builtin" or Path(name).expanduser().exists() or not HUB_ID.fullmatch(name):
+        return resolve(name)
+    folder = _downloaded(name)
+    if folder is None or not _complete(folder):
+        return None
+    return _source(name, folder, name.split("/")[1])
 
 
 def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
@@ -139,14 +159,46 @@ def _download(name: str) -> Path:
     repository, _, revision = name.partition("@")
     try:
         folder = snapshot_download(
-            repository, revision=revision or None, allow_patterns=list(HUB_FILES)
-        )
+            repository, revision=revision or None, allow_patterns=list(HUB_FILES),
+            ignore_patterns=list(HUB_LEFT_OUT),
+        )  # fmt: skip
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise BackboneError(
             f"--backbone {name!r} could not be fetched from the hub ({type(error).__name__}). "
             "Check the name and the network, or give a local diffusers folder."
         ) from error
     return Path(folder)
+
+
+def _downloaded(name: str) -> Path | None:
+    """Where the hub's cache keeps a repository, whole or not."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
+
+
+def _complete(folder: Path) -> bool:
+    """Whether a download has ended: the index names the parts, and each has all its weights."""
+    index = folder / "model_index.json"
+    if not index.is_file():
+        return False
+    parts = [part for part in ("unet", "vae", "text_encoder", "text_encoder_2")
+             if part in tables.read_json(index)]  # fmt: skip
+    return all((folder / part / "config.json").is_file() for part in parts) and all(
+        _has_weights(folder / part) for part in parts
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    for index in folder.glob(f"*{INDEX}"):
+        shards = set(tables.read_json(index).get("weight_map", {}).values())
+        return bool(shards) and all((folder / shard).is_file() for shard in shards)
+    return any(path.is_file() for path in folder.glob("*.safetensors"))
 
 
 def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

@@ -21,6 +21,8 @@ from torch import Tensor
 
 from sparse_peft.maths.wavelet_filters import synthesis_filters
 
+COUNTED_TOGETHER = 4  # sizes within this factor are counted in one pass
+
 
 @dataclass(frozen=True)
 class Axis:
@@ -118,6 +120,38 @@ def geometry_at(shape: tuple[int, int], places: Int64[Tensor, "2 p"], family: st
         coefficient=inside.nonzero()[:, 0].int(),
         weight=weight[inside].float(),
     )
+
+
+def touched_count(shape: tuple[int, int], coefficients: int, seed: int, family: str) -> int:
+    """How many entries `geometry` touches, without building it.
+
+    Fewer coefficients at the same seed are the first of more, so one pass counts many sizes.
+    """
+    most = 1
+    while most < coefficients:
+        most *= COUNTED_TOGETHER
+    return int(_touched_by_first(shape, most, seed, family)[coefficients - 1])
+
+
+@lru_cache(maxsize=128)
+def _touched_by_first(
+    shape: tuple[int, int], most: int, seed: int, family: str
+) -> Int32[Tensor, " n"]:
+    """How many entries the first coefficient touches, the first two, and so on up to `most`."""
+    places = locations(shape, most, seed)
+    taps = len(synthesis_filters(family)[0])
+    rows, columns = (axis(length, taps) for length in shape)
+    row_at, row_inside = _taps(_halves(places[0], rows)[1], rows, taps)
+    column_at, column_inside = _taps(_halves(places[1], columns)[1], columns, taps)
+    count = places.shape[1]
+    order = torch.arange(count, dtype=torch.int32)
+    earliest = torch.full((shape[0] * shape[1],), count, dtype=torch.int32)
+    for row in range(taps):
+        for column in range(taps):
+            inside = row_inside[:, row] & column_inside[:, column]
+            flat = row_at[:, row] * shape[1] + column_at[:, column]
+            earliest.scatter_reduce_(0, flat[inside], order[inside], "amin")
+    return torch.bincount(earliest, minlength=count)[:count].cumsum(0).int()
 
 
 def _halves(

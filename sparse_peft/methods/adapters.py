@@ -5,6 +5,7 @@ adapter.json                                   the card: method, settings, backb
 <component>/sparse_delta.safetensors           flat indices and differences of each weight
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from sparse_peft import files, tables
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods import method_named
-from sparse_peft.methods.method import Method, Plan
-from sparse_peft.tuners.layout import DELTA_NAME, PEFT_NAME, PEFT_PREFIX
+from sparse_peft.methods.method import Footprint, Method, Plan, Shapes
+from sparse_peft.tuners.layout import DELTA_NAME, DELTA_TENSORS, PEFT_NAME, PEFT_PREFIX
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 CARD_NAME = "adapter.json"
 FORMAT = 1
 SHOWN_DIGITS = 12  # of a sha256, in messages
+NUMBER_BYTES = 4  # fp32 values and int32 indices
+CONFIG_BYTES = 800  # of PEFT's adapter_config.json
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,24 @@ def write_card(
     settings = tables.table(method)
     card = Card(FORMAT, method.name, settings, backbone, backbone_sha256, tuple(targets), plan)
     files.write_json(folder / CARD_NAME, tables.table(card))
+
+
+def expected_bytes(
+    method: Method, backbone: str, shapes: Shapes, plan: Plan, footprint: Footprint
+) -> int:
+    """About how large an adapter folder will be: its numbers, their names, its cards."""
+    card = Card(FORMAT, method.name, tables.table(method), backbone, "0" * 64, tuple(shapes), plan)
+    sparse = method.keeps == DELTA_TENSORS
+    prefix, config = ("", 0) if sparse else (PEFT_PREFIX, CONFIG_BYTES)
+    numbers = NUMBER_BYTES * footprint.stored
+    each = footprint.stored // (len(shapes) * len(method.keeps))
+    entry = f'"":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
+    names = sum(
+        len(f"{prefix}{target.partition('/')[2]}.{name}{entry}")
+        for target in shapes
+        for name in method.keeps
+    )
+    return numbers + names + config + len(json.dumps(tables.table(card), indent=1))
 
 
 def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:

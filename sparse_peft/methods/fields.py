@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+from functools import cache
 from typing import Any
 
 
@@ -34,6 +35,7 @@ def settings(method: type) -> list[Setting]:
     ]
 
 
+@cache  # the page shows the form at every change
 def _texts_under_fields(method: type) -> dict[str, tuple[ast.expr, str]]:
     """Annotation and docstring of each annotated name in the body of a class."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(method)))

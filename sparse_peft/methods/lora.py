@@ -20,11 +20,16 @@ class LoRA:
     title: ClassVar[str] = "Low-Rank Adaptation"
     label: ClassVar[str] = "LoRA"
     family: ClassVar[str] = "lora"
+    sentence: ClassVar[str] = (
+        "Adds two thin matrices beside each layer; together they shift every weight along a few "
+        "shared directions."
+    )
     source: ClassVar[str] = (
         "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022, "
         "arXiv:2106.09685; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
+    keeps: ClassVar[tuple[str, ...]] = ("lora_A.weight", "lora_B.weight")
 
     rank: int = 4
     """Columns of the two thin matrices: the inner dimension of their product."""

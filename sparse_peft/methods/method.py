@@ -73,8 +73,10 @@ class Method(Protocol):
     title: ClassVar[str]
     label: ClassVar[str]
     family: ClassVar[str]
+    sentence: ClassVar[str]
     source: ClassVar[str]
     starts_at_base: ClassVar[bool]
+    keeps: ClassVar[tuple[str, ...]]
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int] | None:
         """The smallest budget and the step between sizes; None if the budget does not matter."""

@@ -11,6 +11,7 @@ from sparse_peft.errors import SpecError
 from sparse_peft.maths.support_sizes import entries_kept, expected_union
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
 from sparse_peft.methods.sizes import at_least, refuse_below
+from sparse_peft.tuners.layout import DELTA_TENSORS
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +27,16 @@ class SO:
     title: ClassVar[str] = "Sparse Optimization"
     label: ClassVar[str] = "SO"
     family: ClassVar[str] = "so"
+    sentence: ClassVar[str] = (
+        "Trains the backbone's own weights, a small random set at a time, and draws a new set "
+        "every few steps."
+    )
     source: ClassVar[str] = (
         "Mrabah et al., Sparsity Outperforms Low-Rank Projections in Few-Shot Adaptation, "
         "ICCV 2025, arXiv:2504.12436; code: nairouz/SO@385f4ab"
     )
     starts_at_base: ClassVar[bool] = True
+    keeps: ClassVar[tuple[str, ...]] = DELTA_TENSORS
 
     density: float = 5e-4
     """Share of each weight's entries that is trained at a time, above 0 to 1; one at least."""

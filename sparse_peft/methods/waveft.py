@@ -22,11 +22,15 @@ class WaveFT:
     title: ClassVar[str] = "Wavelet Fine-Tuning"
     label: ClassVar[str] = "WaveFT"
     family: ClassVar[str] = "waveft"
+    sentence: ClassVar[str] = (
+        "Learns a few scattered wavelet coefficients; each one shifts a small patch of weights."
+    )
     source: ClassVar[str] = (
         "Bilican et al., Exploring Sparsity for Parameter Efficient Fine Tuning Using Wavelets, "
         "2025, arXiv:2505.12532; code: Bilican/Sparse_PEFT@a2f5e61, huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
+    keeps: ClassVar[tuple[str, ...]] = ("waveft_spectrum",)
 
     coefficients: int = 2592
     """Trainable wavelet coefficients of each weight; all of them where a weight has fewer."""
@@ -99,11 +103,11 @@ class WaveFT:
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """The coefficients; their places follow from the seed, so they are not stored."""
-        from sparse_peft.maths.wavelets import geometry
+        from sparse_peft.maths.wavelets import touched_count
 
         counts = self.counts(shapes)
         support = sum(
-            geometry(pair, count, self.random_loc_seed, self.wavelet_family).touched.shape[0]
+            touched_count(pair, count, self.random_loc_seed, self.wavelet_family)
             for pair, count in zip(self._pairs(shapes).values(), counts, strict=True)
         )
         return Footprint(active=sum(counts), stored=sum(counts), support=support, estimated=False)

@@ -3,30 +3,77 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from sparse_peft import tables
 from sparse_peft.backbones import diffusion
+from sparse_peft.backbones import judge as judges
 from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.source import TARGETS, Source
 from sparse_peft.tasks import device as devices
-from sparse_peft.tasks.job import Job
+from sparse_peft.tasks import timing
+from sparse_peft.tasks.job import Cancelled, Job
 from sparse_peft.tasks.recipe import ProbeSettings
 
 GIB = 1 << 30
 
 
 def run(job: Job) -> None:
-    """Report devices, memory, versions and, for a backbone, the time of one forward pass."""
+    """Report devices, memory, versions and what there is to know of a backbone on this machine."""
     settings = tables.build(ProbeSettings, job.settings, "run.json settings")
-    report = {
+    report: dict[str, Any] = {
         "devices": _devices(),
         "bf16_on_cpu": bool(torch.cpu._is_avx512_bf16_supported()),
         "versions": devices.versions(),
     }
     if settings.backbone:
-        report["forward_ms"] = _forward_ms(settings.backbone, devices.torch_device(job.device))
+        report |= _about(job, settings, settings.backbone)
     job.report(report)
+
+
+def _about(job: Job, settings: ProbeSettings, name: str) -> dict[str, Any]:
+    """Times and counts of one backbone; it is fetched first if it is not here."""
+    _stage(
+        job, "Fetching the backbone" if sources.found(name) is None else "Loading the backbone", 0
+    )
+    source = sources.resolve(name)
+    device = devices.torch_device(job.device)
+    started = time.perf_counter()
+    backbone = diffusion.load(source, device)
+    judge = next((t.shared.judge for t in settings.trainings), None)
+    if judge:  # a training loads it too
+        judges.load(judge, device)
+    report: dict[str, Any] = {
+        "backbone": source.id,
+        "device": devices.describe(job.device),
+        "load_seconds": time.perf_counter() - started,
+        "tunable": _tunable(source),
+    }
+    _stage(job, "Timing a few steps", 1)
+    report["forward_ms"] = timing.forward_ms(backbone)
+    if settings.trainings:
+        report |= timing.measured(job, backbone, settings.trainings)
+    return report | {"beside": job.beside}
+
+
+def _stage(job: Job, text: str, done: int) -> None:
+    if job.should_stop():
+        raise Cancelled(0)
+    job.emit("stage", text=text, done=done, of=2)
+
+
+def _tunable(source: Source) -> dict[str, dict[str, int]]:
+    """How many weights there are to tune, for each choice of targets."""
+    found = {targets: sources.shapes(source, targets) for targets in TARGETS}
+    return {
+        targets: {
+            "weights": len(shapes),
+            "values": sum(out * into for out, into in shapes.values()),
+        }
+        for targets, shapes in found.items()
+    }
 
 
 def _devices() -> list[dict[str, object]]:
@@ -51,19 +98,3 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return "CPU"
-
-
-@torch.no_grad()
-def _forward_ms(name: str, device: torch.device) -> float:
-    backbone = diffusion.load(sources.resolve(name), device)
-    conditioning = {k: v[None].to(device) for k, v in backbone.embed(["a cat"])[0].items()}
-    side = backbone.pipeline.unet.config.sample_size
-    if backbone.is_sdxl:
-        ids = backbone.time_ids((side, side), side)
-        conditioning["time_ids"] = ids[None].to(device)
-    noisy = torch.zeros(1, backbone.pipeline.unet.config.in_channels, side, side, device=device)
-    timesteps = torch.tensor([500], device=device)
-    backbone.predict(noisy, timesteps, conditioning)
-    started = time.perf_counter()
-    backbone.predict(noisy, timesteps, conditioning).sum().item()
-    return (time.perf_counter() - started) * 1000

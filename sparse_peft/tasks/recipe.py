@@ -152,4 +152,11 @@ class ProbeSettings:
     """What to find out about this machine."""
 
     backbone: str | None = None
-    """also time one step of this backbone"""
+    """also fetch this backbone, time one forward pass and count its tunable weights"""
+    trainings: tuple[TrainSettings, ...] = ()
+    """also time a few steps of each, all on that backbone, and the drawing of a test picture"""
+
+    def __post_init__(self) -> None:
+        for training in self.trainings:
+            if training.shared.backbone != self.backbone:
+                raise SpecError("a probe times trainings on its own backbone only")

@@ -3,3 +3,4 @@
 PEFT_NAME = "adapter_model.safetensors"  # and beside it PEFT's adapter_config.json
 PEFT_PREFIX = "base_model.model."  # of every key in PEFT's file
 DELTA_NAME = "sparse_delta.safetensors"
+DELTA_TENSORS = ("index", "difference")  # of each weight, under its own path

@@ -1,15 +1,19 @@
 """Where backbones come from, and what is said when they do not."""
 
 import json
+import shutil
 import struct
 from pathlib import Path
 
 import pytest
+from huggingface_hub.utils import filter_repo_objects
 from safetensors import safe_open
 
 from sparse_peft.backbones import source
 from sparse_peft.errors import BackboneError
 from tests.small_models import save_sd
+
+COMMIT = "c0ffee" * 6 + "abcd"
 
 
 def test_the_builtin_backbone_names_what_it_knows() -> None:
@@ -96,3 +100,77 @@ def test_a_file_and_a_folder_that_is_not_there_are_refused_in_words(tmp_path: Pa
     for name in ("./model", "../model", "a--b/..", "-a/b"):
         with pytest.raises(BackboneError, match=r"--backbone .*(no such folder|not be fetched)"):
             source.resolve(name)
+
+
+def cached(folder: Path, hub: Path, name: str, *left_out: str) -> None:
+    """A folder as the hub's cache keeps it, some files not there yet."""
+    place = hub / f"models--{name.replace('/', '--')}"
+    snapshot = place / "snapshots" / COMMIT
+    shutil.copytree(folder, snapshot, ignore=shutil.ignore_patterns(*left_out))
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(COMMIT)
+
+
+def test_what_is_on_this_machine_is_found_without_a_network(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = save_sd(tmp_path / "model")
+    hub = tmp_path / "hub"
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
+    monkeypatch.setattr("socket.socket.connect", _no_network)
+    builtin, local = source.found("builtin"), source.found(str(folder))
+    assert builtin == source.resolve("builtin")
+    assert local == source.resolve(str(folder))
+    assert source.found("owner/model") is None
+    cached(folder, hub, "owner/model")
+    here = source.found("owner/model")
+    assert here is not None
+    assert (here.id, here.family, here.title) == ("owner/model", "sd", "model")
+    assert source.shapes(here, "attention") == source.shapes(local, "attention")
+    assert source.found(f"owner/model@{COMMIT}") is not None
+    assert source.found("owner/model@other") is None
+
+
+@pytest.mark.parametrize("missing", ["model_index.json", "diffusion_pytorch_model*", "config.json"])
+def test_half_a_download_is_not_there_yet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    cached(save_sd(tmp_path / "model"), tmp_path / "hub", "owner/model", missing)
+    assert source.found("owner/model") is None
+
+
+def test_a_missing_shard_is_not_there_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    builtin = source.resolve("builtin").folder
+    cached(builtin, tmp_path / "hub", "owner/whole")
+    assert source.found("owner/whole") is not None
+    cached(builtin, tmp_path / "hub", "owner/half", "*-00002-of-00003.safetensors")
+    assert source.found("owner/half") is None
+
+
+def test_finding_refuses_what_resolving_refuses(tmp_path: Path) -> None:
+    for name in ("no such thing", str(tmp_path)):
+        with pytest.raises(BackboneError, match=r"Use builtin|no model_index\.json"):
+            source.found(name)
+
+
+def test_a_download_leaves_out_what_is_not_loaded() -> None:
+    files = [
+        "model_index.json", "v1-5-pruned.safetensors", "unet/config.json", "sd_xl.safetensors",
+        "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
+        "unet/diffusion_pytorch_model.non_ema.safetensors", "safety_checker/model.safetensors",
+        "vae_1_0/diffusion_pytorch_model.safetensors", "text_encoder_2/model.safetensors",
+        "tokenizer/merges.txt",
+    ]  # fmt: skip
+    kept = filter_repo_objects(
+        files, allow_patterns=list(source.HUB_FILES), ignore_patterns=list(source.HUB_LEFT_OUT)
+    )
+    assert list(kept) == [
+        "model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
+        "text_encoder_2/model.safetensors", "tokenizer/merges.txt",
+    ]  # fmt: skip
+
+
+def _no_network(*_: object) -> None:
+    raise AssertionError("the network was asked")

@@ -18,6 +18,7 @@ from sparse_peft.maths.wavelets import (
     locations,
     plain_update,
     touched_changes,
+    touched_count,
 )
 
 SEED = 777
@@ -131,6 +132,14 @@ def test_the_touched_entries_are_counted_exactly():
         )
         assert set(dense.flatten().nonzero().flatten().tolist()) <= set(where.touched.tolist())
         assert where.touched.unique().equal(where.touched)
+
+
+@pytest.mark.parametrize("family", ["db1", "db3", "coif1"])
+@pytest.mark.parametrize("shape", [(37, 91), (64, 48)])
+def test_counting_what_is_touched_needs_no_geometry(shape, family):
+    for coefficients in (1, 2, 3, 4, 5, 63, 64, 65, 700, shape[0] * shape[1]):
+        expected = geometry(shape, coefficients, SEED, family).touched.numel()
+        assert touched_count(shape, coefficients, SEED, family) == expected
 
 
 @pytest.mark.parametrize("family", ["db1", "db2", "coif3"])

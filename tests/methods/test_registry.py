@@ -1,8 +1,10 @@
 import ast
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 
@@ -26,6 +28,12 @@ def test_every_method_of_the_folder_is_found_by_name():
         assert kind.name == name
         assert method_named(name) is kind
         assert "arXiv:" in kind.source
+
+
+def test_the_readme_says_of_each_method_what_the_page_says():
+    table = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| (\w+) \| ([A-Z][^|]+\.) \| \[", table, re.M))
+    assert rows == {kind.label: kind.sentence for kind in all_methods().values()}
 
 
 def test_an_unknown_method_is_refused_with_the_nearest():

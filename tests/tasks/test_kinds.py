@@ -10,7 +10,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from sparse_peft.backbones import source
-from sparse_peft.tasks import generate, prepare, probe, train
+from sparse_peft.errors import SpecError
+from sparse_peft.tasks import generate, prepare, probe, timing, train
 from sparse_peft.tasks.gallery import Gallery
 from sparse_peft.tasks.job import Cancelled, NotFinite
 from sparse_peft.tasks.recipe import GenerateSettings, ProbeSettings
@@ -181,6 +182,52 @@ def test_the_probe_says_what_the_machine_has(ready: LocalJob, tmp_path: Path) ->
     assert report["devices"][0]["cores"] >= 1
     assert report["versions"]["torch"] == version("torch")
     assert report["forward_ms"] > 0
+    shapes = source.shapes(source.resolve(ready.settings["backbone"]), "attention")
+    assert report["tunable"]["attention"]["weights"] == len(shapes)
+    assert "trainings" not in report
+
+
+def test_the_probe_times_trainings_and_a_picture_and_leaves_the_backbone_as_it_was(
+    ready: LocalJob, tmp_path: Path
+) -> None:
+    shared = small_shared(Path(ready.settings["backbone"]))
+    trainings = tuple(train_settings(shared, name, steps=500) for name in (*METHODS, "lora"))
+    job = LocalJob(tmp_path, ProbeSettings(shared.backbone, trainings))
+    probe.run(job)
+    report = job.read_report()
+    assert [row["method"] for row in report["trainings"]] == [*METHODS, "lora"]
+    for row in report["trainings"]:
+        assert row["fits"]
+        assert row["step_ms"] > 0
+    first, last = (row["active"] for row in report["trainings"] if row["method"] == "lora")
+    assert first == last > 0  # a second attachment found no trace of the first
+    assert report["picture_seconds"] > 0
+    assert report["load_seconds"] > 0
+
+
+def test_a_training_that_the_memory_cannot_hold_does_not_end_the_probe(
+    ready: LocalJob, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> dict[str, object]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(timing, "_timed", too_large)
+    shared = small_shared(Path(ready.settings["backbone"]), judge=None)
+    job = LocalJob(tmp_path, ProbeSettings(shared.backbone, (train_settings(shared, "lora"),)))
+    probe.run(job)
+    [row] = job.read_report()["trainings"]
+    assert (row["fits"], row["step_ms"], row["peak_mib"]) == (False, None, None)
+
+
+def test_a_probe_stops_when_asked_and_times_its_own_backbone_only(
+    ready: LocalJob, tmp_path: Path
+) -> None:
+    shared = small_shared(Path(ready.settings["backbone"]))
+    trainings = (train_settings(shared, "lora"),)
+    with pytest.raises(Cancelled):
+        probe.run(LocalJob(tmp_path, ProbeSettings(shared.backbone, trainings), stop_at=0))
+    with pytest.raises(SpecError, match="its own backbone only"):
+        ProbeSettings("builtin", trainings)
 
 
 def _made(folder: Path) -> Path:

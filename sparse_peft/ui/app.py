@@ -1,0 +1,199 @@
+"""The page as a Gradio app: a board for each part, and one function behind all of them."""
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from sparse_peft.report.marks import hue_variables
+from sparse_peft.report.page import FACES
+from sparse_peft.ui import api, choosing, doing, gathering, looking, owners
+from sparse_peft.ui.desk import Action, Answer, Desk, Studio, perform
+from sparse_peft.ui.panels import (
+    header,
+    heading,
+    history,
+    matrix,
+    methods,
+    numbers,
+    pictures,
+    strip,
+)
+
+TITLE = "Sparse PEFT Studio"
+HERE = Path(__file__).parent / "panels"
+REPORT = Path(__file__).parents[1] / "report"
+SHARED = ("finding", "holding", "matrix")  # scripts of the report that the page uses too
+
+ACTIONS: Mapping[str, Action] = {
+    **gathering.ACTIONS, **choosing.ACTIONS, **doing.ACTIONS, **looking.ACTIONS,
+}  # fmt: skip
+
+Render = Callable[[Desk, Mapping[str, str]], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A part of the page: what draws it and the scripts that serve it."""
+
+    render: Render
+    scripts: tuple[Path, ...]
+
+
+def _board(render: Render, *names: str) -> Board:
+    return Board(render, tuple(HERE / f"{name}.js" for name in names))
+
+
+BOARDS = {
+    "header": _board(header.render, "header"),
+    "strip": _board(strip.render, "strip"),
+    "pictures": _board(pictures.render, *pictures.SCRIPTS),
+    "methods": _board(methods.render, *methods.SCRIPTS),
+    "heading": _board(heading.render, "heading"),
+    "matrix": _board(matrix.render, *matrix.SCRIPTS),
+    "numbers": _board(numbers.render, "numbers"),
+    "history": _board(history.render, "history", "history_clicks"),
+}
+COMPARE = ("heading", "matrix", "numbers")
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the shell mounts."""
+
+    blocks: gr.Blocks
+    theme: gr.themes.Base
+    head: str
+
+
+def build(studio: Studio) -> Page:
+    """The page of a studio; nothing is read of any owner until a browser asks."""
+    with gr.Blocks(title=TITLE, analytics_enabled=False, fill_width=True) as blocks:
+        boards = {name: _html(name) for name in ("header", "strip")}
+        with gr.Tabs(selected="pictures", overflow_behavior="wrap", elem_id="steps") as tabs:
+            for tab, label, names in (
+                ("pictures", "1 Pictures", ("pictures",)),
+                ("methods", "2 Methods", ("methods",)),
+                ("compare", "3 Compare", COMPARE),
+            ):
+                with gr.Tab(label, id=tab, render_children=True):
+                    boards |= {name: _html(name) for name in names}
+        boards["history"] = _html("history")
+        boards = {name: boards[name] for name in BOARDS}
+        outputs: list[Any] = [tabs, *boards.values()]
+        quietly: dict[str, Any] = {
+            "outputs": outputs, "queue": False, "show_progress": "hidden",
+            "api_visibility": "private",
+        }  # fmt: skip
+        act = _acting(studio)
+        for board in boards.values():
+            # By itself Gradio drops a click that comes before the last one was answered.
+            board.act(act, trigger_mode="multiple", **quietly)
+        blocks.load(_loading(studio), **quietly)
+        api.add(studio)
+    return Page(blocks, theme(), head())
+
+
+def _html(name: str) -> gr.HTML:
+    scripts = "\n".join(path.read_text(encoding="utf-8") for path in BOARDS[name].scripts)
+    return gr.HTML(
+        {"html": "", "data": None},
+        html_template="${value.html}",
+        js_on_load=f'studio.join(element, props, trigger, watch);  // raises "act"\n{scripts}',
+        apply_default_css=False,
+        elem_id=f"board-{name}",
+        elem_classes="studio",
+    )
+
+
+def _acting(studio: Studio) -> Callable[[gr.EventData, gr.Request], list[Any]]:
+    """What every click leads to.
+
+    A person's clicks take turns: what was drawn before a later answer must not come after it.
+    """
+    turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def act(event: gr.EventData, request: gr.Request) -> list[Any]:
+        asked = event._data if isinstance(event._data, dict) else {}
+        desk = _desk(studio, request, asked.get("open"))
+        if desk is None:
+            return [gr.skip()] * (len(BOARDS) + 1)
+        with turns[desk.owner]:
+            return _answered(desk, perform(ACTIONS, desk, asked))
+
+    return act
+
+
+def _loading(studio: Studio) -> Callable[[gr.Request], list[Any]]:
+    def load(request: gr.Request) -> list[Any]:
+        asked = request.query_params
+        desk = _desk(studio, request, asked.get("comparison"))
+        if desk is None:
+            return [gr.skip()] * (len(BOARDS) + 1)
+        tab = looking.first_tab(desk, asked.get("tab"))
+        desk = looking.first_open(desk)
+        return _answered(desk, Answer(show=tuple(BOARDS), tab=tab, open=desk.open))
+
+    return load
+
+
+def _desk(studio: Studio, request: gr.Request, comparison: object) -> Desk | None:
+    owner = owners.owner_in(request.cookies)
+    opened = comparison if isinstance(comparison, str) and comparison else None
+    return Desk(studio, owner, opened) if owner else None
+
+
+def _answered(desk: Desk, answer: Answer) -> list[Any]:
+    """A value for the tabs and for each board that has changed."""
+    desk = replace(desk, view=answer.view)
+    if answer.open is not None:
+        desk = replace(desk, open=answer.open or None)
+    show = set(answer.show) | (set(COMPARE) if answer.open is not None else set())
+    tabs: Any = gr.Tabs(selected=answer.tab) if answer.tab else gr.skip()
+    drawn = [
+        _drawn(name, board, desk, answer) if name in show else gr.skip()
+        for name, board in BOARDS.items()
+    ]
+    return [tabs, *drawn]
+
+
+def _drawn(name: str, board: Board, desk: Desk, answer: Answer) -> Any:
+    value = board.render(desk, answer.errors)
+    return value | {"open": desk.open, "said": answer.said, "board": name}
+
+
+def theme() -> gr.themes.Base:
+    """Gradio's own parts in the studio's paper, ink and type."""
+    font = gr.themes.LocalFont("IBM Plex Sans", weights=(400, 700))
+    mono = gr.themes.LocalFont("IBM Plex Mono", weights=(400,))
+    return gr.themes.Base(font=[font, "sans-serif"], font_mono=[mono, "monospace"]).set(
+        body_background_fill="#F6F5F2", body_background_fill_dark="#17181A",
+        body_text_color="#1C1B1A", body_text_color_dark="#F2F0EC",
+        block_background_fill="transparent", block_background_fill_dark="transparent",
+        block_border_width="0px", block_shadow="none", block_padding="0px",
+        background_fill_primary="#F6F5F2", background_fill_primary_dark="#17181A",
+    )  # fmt: skip
+
+
+def head() -> str:
+    """Type, colours and the script that every board uses, for the document's head."""
+    faces = "".join(
+        f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:swap;'
+        f'src:url(/studio/fonts/{name}.woff2) format("woff2")}}'
+        for family, weight, name in FACES
+    )
+    hues = (
+        f":root{{{hue_variables(dark=False)}}}"
+        f"@media (prefers-color-scheme:dark){{:root{{{hue_variables(dark=True)}}}}}"
+    )
+    sheets = [REPORT / "look.css", HERE / "page.css"]
+    sheets += [path for path in sorted(HERE.glob("*.css")) if path.name != "page.css"]
+    style = "\n".join([faces, hues, *(path.read_text(encoding="utf-8") for path in sheets)])
+    scripts = [REPORT / f"{name}.js" for name in SHARED]
+    scripts += [HERE / f"{name}.js" for name in ("studio", "studio_say", "studio_pulse")]
+    script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
+    return f"<style>{style}</style><script>{script}</script>"

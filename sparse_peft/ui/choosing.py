@@ -1,0 +1,277 @@
+"""What clicks on the second step do: preset, budget, methods and all their settings."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import get_args, get_type_hints
+
+from sparse_peft import presets, tables
+from sparse_peft.errors import SpecError, UserError
+from sparse_peft.methods import method_named
+from sparse_peft.methods.fields import settings
+from sparse_peft.methods.method import MethodClass
+from sparse_peft.planning import MOST_SEED, MOST_TRAIN_SEEDS
+from sparse_peft.ui import probing
+from sparse_peft.ui.chosen import PRESETS, TASK, family_of
+from sparse_peft.ui.desk import Action, Answer, Desk, FieldError
+from sparse_peft.ui.dial import LAST_STOP
+from sparse_peft.ui.draft import Draft, Value
+
+PANEL = ("methods",)
+MOST_STEPS = 100_000
+DRAWN = Answer(show=PANEL)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A place on the budget dial."""
+
+    stop: int
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A method that is to be compared, or is not."""
+
+    method: str
+    on: bool
+
+
+@dataclass(frozen=True)
+class ChoosePreset:
+    """A preset by name."""
+
+    preset: str
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What was typed as the number of steps; empty is the preset's."""
+
+    steps: str | int | None
+
+
+@dataclass(frozen=True)
+class TrainSeeds:
+    """What was typed as how often to train each method."""
+
+    train_seeds: str | int | None
+
+
+@dataclass(frozen=True)
+class Seed:
+    """What was typed as the seed."""
+
+    seed: str | int | None
+
+
+@dataclass(frozen=True)
+class Field:
+    """What was typed at a setting of a method; empty is the preset's."""
+
+    method: str
+    name: str
+    value: Value
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What was typed as a method's learning rate; empty is the preset's."""
+
+    method: str
+    lr: str | float | None
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The test prompts, one a line; empty are the usual ones."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """A click that says it all."""
+
+
+def budget(desk: Desk, asked: Budget) -> Answer:
+    """Turn the dial."""
+    if not 0 <= asked.stop <= LAST_STOP:
+        raise SpecError(f"The budget's place is {asked.stop}; use 0 to {LAST_STOP}.")
+    desk.change(stop=asked.stop)
+    return DRAWN
+
+
+def tick(desk: Desk, asked: Tick) -> Answer:
+    """Take a method in, or leave it out."""
+    methods = _with(desk.draft.methods, _known(asked.method), asked.on)
+    desk.change(methods=methods, over=_with(desk.draft.over, asked.method, False))
+    return DRAWN
+
+
+def over(desk: Desk, asked: Tick) -> Answer:
+    """Add a method at its smallest although that is over the budget, or take this back."""
+    draft = desk.draft
+    methods = _with(draft.methods, _known(asked.method), True) if asked.on else draft.methods
+    desk.change(methods=methods, over=_with(draft.over, asked.method, asked.on))
+    return DRAWN
+
+
+def preset(desk: Desk, asked: ChoosePreset) -> Answer:
+    """Take another preset, with its own number of steps."""
+    if asked.preset not in PRESETS:
+        raise SpecError(f"unknown preset {asked.preset!r}; there are {', '.join(PRESETS)}.")
+    desk.change(preset=asked.preset, steps=None)
+    return DRAWN
+
+
+def steps(desk: Desk, asked: Steps) -> Answer:
+    """Set the number of optimizer steps."""
+    desk.change(steps=_whole(asked.steps, "Steps", 1, MOST_STEPS))
+    return DRAWN
+
+
+def train_seeds(desk: Desk, asked: TrainSeeds) -> Answer:
+    """Set how often each method is trained."""
+    times = _whole(asked.train_seeds, "Train each method", 1, MOST_TRAIN_SEEDS)
+    desk.change(train_seeds=times or 1)
+    return DRAWN
+
+
+def seed(desk: Desk, asked: Seed) -> Answer:
+    """Set the seed of the data order and the noise."""
+    desk.change(seed=_whole(asked.seed, "Seed", 0, MOST_SEED) or 0)
+    return DRAWN
+
+
+def field(desk: Desk, asked: Field) -> Answer:
+    """Set one setting of one method."""
+    kind, draft = method_named(_known(asked.method)), desk.draft
+    if asked.name not in {each.name for each in settings(kind)}:
+        raise SpecError(f"{kind.label} has no setting {asked.name!r}.")
+    with _at(f"{asked.method}.{asked.name}"):
+        own = dict(draft.fields.get(asked.method, {}))
+        own.pop(asked.name, None)
+        if asked.value not in ("", None):
+            own[asked.name] = _typed(kind, asked.name, asked.value)
+        usual = _usual(draft, asked.method)
+        tables.build(kind, usual | own, kind.label)
+        if own.get(asked.name) == usual.get(asked.name, getattr(kind(), asked.name)):
+            own.pop(asked.name, None)
+    desk.change(fields={**draft.fields, asked.method: own})
+    return DRAWN
+
+
+def lr(desk: Desk, asked: Rate) -> Answer:
+    """Set a method's learning rate."""
+    rates = dict(desk.draft.lr)
+    rates.pop(_known(asked.method), None)
+    if asked.lr not in ("", None):
+        with _at(f"{asked.method}.lr"):
+            rates[asked.method] = _rate(asked.lr)
+    desk.change(lr=rates)
+    return DRAWN
+
+
+def prompts(desk: Desk, asked: Prompts) -> Answer:
+    """Set the test prompts, as a person writes them."""
+    from sparse_peft.ui.starting import typed_prompts
+
+    desk.change(prompts=typed_prompts(asked.text, desk.draft.noun))
+    return DRAWN
+
+
+def measure(desk: Desk, asked: Nothing) -> Answer:
+    """Have a few steps of the ticked methods timed on this machine; fetch the backbone first."""
+    del asked
+    probing.begin(desk)
+    return replace(DRAWN, said="Measuring this machine.")
+
+
+def reset(desk: Desk, asked: Nothing) -> Answer:
+    """Go back to the preset in everything that More settings holds."""
+    del asked
+    desk.change(steps=None, seed=0, train_seeds=1, prompts=(), fields={}, lr={})
+    return DRAWN
+
+
+def _known(name: str) -> str:
+    method_named(name)
+    return name
+
+
+def _with(names: tuple[str, ...], name: str, on: bool) -> tuple[str, ...]:
+    others = tuple(other for other in names if other != name)
+    if on and name in names:
+        return names
+    return (*others, name) if on else others
+
+
+@contextmanager
+def _at(place: str) -> Iterator[None]:
+    """Inside it, a mistake is one of this field."""
+    try:
+        yield
+    except UserError as error:
+        raise FieldError(str(error), place, "methods") from error
+
+
+def _usual(draft: Draft, name: str) -> dict[str, Value]:
+    family = family_of(draft)
+    if family is None:
+        return {}
+    methods = presets.preset(draft.preset, TASK, family).methods
+    return methods[name].fields if name in methods else {}
+
+
+def _whole(value: str | int | None, label: str, least: int, most: int) -> int | None:
+    text = str("" if value is None else value).strip()
+    if not text:
+        return None
+    number = (
+        int(text) if text.isascii() and text.isdigit() and len(text) < len(str(most)) + 3 else -1
+    )
+    if not least <= number <= most:
+        raise SpecError(f"{label} is {text[:40]!r}; use a whole number from {least} to {most:,}.")
+    return number
+
+
+def _rate(value: str | float | None) -> float:
+    try:
+        rate = float(str(value))
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise SpecError(f"The learning rate is {str(value)[:40]!r}; use a number above 0.")
+    return rate
+
+
+def _typed(kind: MethodClass, name: str, value: Value) -> Value:
+    """What a person typed as the type that the setting has; strict as a file's is."""
+    hint = get_type_hints(kind)[name]
+    allowed = [each for each in (get_args(hint) or (hint,)) if isinstance(each, type)]
+    if not isinstance(value, str) or str in allowed:
+        return value
+    for each in (int, float):
+        if each in allowed:
+            try:
+                return each(value.strip())
+            except ValueError:
+                continue
+    return value
+
+
+ACTIONS = {
+    "budget": Action(Budget, budget, "budget", PANEL),
+    "tick": Action(Tick, tick, "methods", PANEL),
+    "over": Action(Tick, over, "methods", PANEL),
+    "preset": Action(ChoosePreset, preset, "preset", PANEL),
+    "steps": Action(Steps, steps, "steps", PANEL),
+    "train_seeds": Action(TrainSeeds, train_seeds, "train_seeds", PANEL),
+    "seed": Action(Seed, seed, "seed", PANEL),
+    "field": Action(Field, field, "methods", PANEL),
+    "lr": Action(Rate, lr, "methods", PANEL),
+    "prompts": Action(Prompts, prompts, "prompts", PANEL),
+    "measure": Action(Nothing, measure, "measure", PANEL),
+    "reset": Action(Nothing, reset, "methods", PANEL),
+}

@@ -1,0 +1,127 @@
+"""One person's desk: where their things are, and what their clicks ask for."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sparse_peft import tables
+from sparse_peft.errors import SpecError, UserError
+from sparse_peft.ui import draft as drafts
+from sparse_peft.ui.draft import Draft
+
+Place = Literal["computer", "server", "space"]
+Tab = Literal["pictures", "methods", "compare"]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """What all desks share."""
+
+    home: Path
+    place: Place = "computer"
+    """where it runs, as the page says it; folders may be typed in on one's own computer only"""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything of one person, and what they look at."""
+
+    studio: Studio
+    owner: str
+    open: str | None = None
+    """the comparison on the Compare tab; "example" is the one that comes with the studio"""
+    view: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """what else the boards drawn for one answer show, such as how far back history goes"""
+
+    @property
+    def home(self) -> Path:
+        """The folder of all runs."""
+        return self.studio.home
+
+    @property
+    def folder(self) -> Path:
+        """What belongs to this person alone and to no run."""
+        return self.home / "owners" / self.owner
+
+    @property
+    def pictures(self) -> Path:
+        """The clean pictures of the draft."""
+        return self.folder / "pictures"
+
+    @property
+    def draft(self) -> Draft:
+        """The forms as they were left."""
+        return drafts.read(self.folder)
+
+    def change(self, **fields: Any) -> Draft:
+        """Replace some fields of the draft and keep it."""
+        return drafts.change(self.folder, **fields)
+
+
+class FieldError(UserError):
+    """A mistake at one field of the page.
+
+    Args:
+        text: the sentence for the person.
+        field: where it is drawn.
+        tab: where that field stands, if that may be another tab than the one in view.
+    """
+
+    def __init__(self, text: str, field: str, tab: Tab | None = None) -> None:
+        super().__init__(text)
+        self.field, self.tab = field, tab
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page does after an action."""
+
+    show: tuple[str, ...] = ()
+    """panels to draw anew"""
+    tab: Tab | None = None
+    """the tab to go to"""
+    open: str | None = None
+    """the comparison to open"""
+    said: str = ""
+    """a sentence for the live region"""
+    view: Mapping[str, str] = field(default_factory=dict)
+    """what else its boards show, this once"""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """a sentence for each field that has to be mended first"""
+
+
+@dataclass(frozen=True)
+class Action:
+    """What a click may ask for: typed arguments, what it does, and the field its errors are at."""
+
+    asks: type
+    """a frozen dataclass; what the browser sends is built strictly into it"""
+    does: Callable[[Desk, Any], Answer]
+    field: str
+    shows: tuple[str, ...]
+    """panels that its errors are drawn in"""
+
+
+def perform(actions: Mapping[str, Action], desk: Desk, asked: Mapping[str, Any]) -> Answer:
+    """Do what the browser asks for; a mistake becomes a sentence at its field.
+
+    A FieldError says which field that is; any other belongs to the action's own.
+    """
+    name = asked.get("do")
+    if not isinstance(name, str) or name not in actions:
+        raise SpecError(f"The page asks for {name!r}, which there is not. Load it again.")
+    action = actions[name]
+    arguments = {key: value for key, value in asked.items() if key not in ("do", "open")}
+    try:
+        return action.does(desk, tables.build(action.asks, arguments, "page"))
+    except FieldError as error:
+        return Answer(show=action.shows, tab=error.tab, errors={error.field: on_page(error)})
+    except UserError as error:
+        return Answer(show=action.shows, errors={action.field: on_page(error)})
+
+
+def on_page(error: UserError) -> str:
+    """The sentence of the command line, without the dashes of its options."""
+    return re.sub(r"(?<![\w-])--(\w[\w-]*)", lambda m: m[1].replace("-", " "), str(error))

@@ -1,0 +1,93 @@
+"""A comparison for the page: what there is of it by now, and the addresses of its pictures."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sparse_peft import compare, tables
+from sparse_peft.comparison import REPORT, ComparisonOutcome
+from sparse_peft.measure import Drawn
+from sparse_peft.report.pictures import Read, Source, below
+from sparse_peft.ui import mine
+from sparse_peft.ui.desk import Desk
+
+EXAMPLE = "example"
+FOLDER = Path(__file__).parents[2] / "examples" / "comparison"
+SIDE = 256  # pixels of the person's pictures on the page
+KEPT_RUNS = 256  # finished ones whose features are held; a few kB each
+
+Stamp = tuple[tuple[int, int], ...]
+
+
+def comparison_of(desk: Desk, comparison: str) -> dict[str, Any]:
+    """What `comparison.json` would hold at this moment; nobody may change it.
+
+    Args:
+        comparison: an id, several joined by +, or "example".
+
+    Raises:
+        UserError: it is not there, is someone else's, or cannot be shown.
+    """
+    if comparison == EXAMPLE:
+        return _example()
+    return compare.assemble(mine.opened(desk, comparison), _remembered)
+
+
+def source_of(desk: Desk, comparison: str) -> Source:
+    """The address of a picture, by its path in the comparison.
+
+    Raises:
+        UserError: as in `comparison_of`.
+    """
+    if comparison == EXAMPLE:
+        return lambda path: f"/studio/example/{quote(path)}"
+    outcome = mine.opened(desk, comparison)
+    return lambda path: _address(desk, outcome, path)
+
+
+def read_of(desk: Desk, comparison: str) -> Read:
+    """The content of a file, by its path in the comparison.
+
+    Raises:
+        UserError: as in `comparison_of`.
+    """
+    return below(FOLDER) if comparison == EXAMPLE else mine.opened(desk, comparison).content
+
+
+def _address(desk: Desk, outcome: ComparisonOutcome, path: str) -> str:
+    if not path.startswith("pictures/"):
+        return f"/studio/files/{quote(_below(outcome.place(path), desk.home / 'runs'))}"
+    file, square = outcome.picture(path)
+    own = _below(file, desk.home / "data" / desk.owner)
+    return f"/studio/data/{quote(own)}?square={','.join(map(str, square))}&side={SIDE}"
+
+
+def _below(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix()
+
+
+@lru_cache(maxsize=1)
+def _example() -> dict[str, Any]:
+    return tables.read_json(FOLDER / "comparison.json")
+
+
+def _remembered(folder: Path, base: Drawn | None) -> Drawn:
+    """What a run drew; read again only where its report or its features are others."""
+    files = (folder / REPORT, folder / "features.safetensors")
+    stamp = tuple(_stamp(path) for path in files)
+    return _drawn(folder, stamp, base)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # the reader says what that means
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=KEPT_RUNS)
+def _drawn(folder: Path, stamp: Stamp, base: Drawn | None) -> Drawn:
+    del stamp
+    return Drawn.read(folder, base)

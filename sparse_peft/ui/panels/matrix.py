@@ -1,0 +1,194 @@
+"""The pictures of the Compare tab: prompts by methods, at every step, filling as it trains."""
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+from sparse_peft.errors import UserError
+from sparse_peft.metrics.pictures import Anchor, scaled
+from sparse_peft.report import sections, words
+from sparse_peft.report.columns import BASE, Column, columns
+from sparse_peft.report.matrix import controls, last_step, matrix_data
+from sparse_peft.report.pictures import Sources
+from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of
+from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.panels.matrix_beside import MANY, beside
+from sparse_peft.ui.panels.matrix_cells import grid, maps
+from sparse_peft.ui.panels.matrix_closest import closest
+from sparse_peft.ui.panels.matrix_own import Own, about, owns
+from sparse_peft.ui.panels.opened import Opened, opened
+
+SCRIPTS = (
+    "matrix_address", "matrix_drawer", "matrix_focusing", "matrix_pair", "matrix_paging",
+    "matrix_roving", "matrix",
+)  # fmt: skip
+SCRIPTS = (
+    "matrix_roving", "matrix_focusing", "matrix_pair", "matrix_drawer", "matrix_paging",
+    "matrix_address", "matrix",
+)  # fmt: skip
+FEW = 4  # columns that need neither an order nor folding
+KEYS = (
+    ("Arrows", "from cell to cell"),
+    ("Home, End", "to the base, to the last method"),
+    (", and .", "a step back, a step on; with Shift to the first, to the last"),
+    ("B, held", "all cells show the base"),
+    ("P", "puts the cell into “Two pictures”"),
+    ("1 to 9", "brings a method into focus or lets it go; 0: all of them"),
+    ("Enter", "the picture large, with what is known of it"),
+    ("?", "this list"),
+)
+ORDERS = (
+    ("ticked", "as ticked"),
+    ("subject", "subject fidelity"),
+    ("stored", "stored"),
+    ("family", "family"),
+)
+
+
+def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
+    """The pictures of what is open; nothing where nothing is."""
+    try:
+        found = opened(desk)
+    except UserError:  # the heading says why
+        found = None
+    if found is None:
+        return {"html": "", "data": None}
+    shown = columns(found.comparison)
+    own = owns(desk, found) if found.alone else []
+    large = _large() if len(shown) >= MANY else ""
+    drawing = "" if not found.alone else _draw(desk, found, errors)
+    html = f"""<section class="card matrix-card" aria-labelledby="matrix-title">
+<h2 id="matrix-title" class="unseen">Side by side</h2>{_tools(found, shown)}
+{grid(found.comparison, shown, found.source, own)}{_pages()}{large}{drawing}
+{maps(shown, found.source)}{_lines(found, shown)}</section>
+{beside(found, shown)}"""
+    return {"html": html, "data": data(desk, found, own) | {"errors": dict(errors)}}
+
+
+def data(desk: Desk, found: Opened, own: Sequence[Own]) -> dict[str, Any]:
+    """What the scripts read: every picture's address, and all that is known of it."""
+    comparison, source = found.comparison, found.source
+    shown = columns(comparison)
+    value = matrix_data(comparison, Sources(source, source, source), whole=True)
+    value["pictures"] |= {
+        f"{run}/own/{row.id}/{row.seed}": address
+        for row in own
+        for run, address in row.pictures.items()
+    }
+    numbered = list(enumerate(comparison["prompts"]))
+    return value | {
+        "comparison": found.id,
+        "noun": comparison["noun"],
+        "reference": comparison["reference"],
+        "labels": {column.method: column.label for column in shown},
+        "orders": _orders(shown),
+        "own": {row.id: row.seed for row in own},
+        "notes": {row.id: row.note for row in own if row.note},
+        "prompts": {str(i): prompt for i, prompt in numbered} | {row.id: row.prompt for row in own},
+        "texts": {str(i): words.shown_prompt(comparison, prompt) for i, prompt in numbered}
+        | {row.id: row.text for row in own},
+        "scores": _scores(comparison),
+        "closest": closest(desk, found),
+        "mine": [source(path) for path in comparison["pictures"]],
+        "keys": KEYS,
+    }
+
+
+def _tools(found: Opened, shown: Sequence[Column]) -> str:
+    order = ""
+    if len(shown) > FEW:
+        options = "".join(f'<option value="{key}">{title}</option>' for key, title in ORDERS)
+        order = (
+            '<label class="matrix-order">Order <select class="field" data-view="order">'
+            f"{options}</select></label>"
+        )
+    newest = '<button type="button" class="button matrix-new" data-view="newest" hidden></button>'
+    keys = '<button type="button" class="button quiet" data-view="keys">Keys</button>'
+    return (
+        f'<div class="matrix-tools">{controls(found.comparison, whole=True)}'
+        f'<div class="matrix-more">{newest}{order}{keys}</div></div>'
+    )
+
+
+def _pages() -> str:
+    return (
+        '<div class="matrix-pages"><button type="button" class="button" data-page="-1"'
+        ' aria-label="Prompt before">&lsaquo;</button><span>hold a picture: base</span>'
+        '<output></output><button type="button" class="button" data-page="1"'
+        ' aria-label="Next prompt">&rsaquo;</button></div>'
+    )
+
+
+def _lines(found: Opened, shown: Sequence[Column]) -> str:
+    lines = sections.lines(found.comparison)
+    if len(shown) <= FEW:
+        return lines
+    return (
+        '<details class="matrix-lines"><summary>What each trains, keeps and changes</summary>'
+        f"{lines}</details>"
+    )
+
+
+def _large() -> str:
+    return '<div class="matrix-large"><p></p><div class="matrix-large-row"></div></div>'
+
+
+def _draw(desk: Desk, found: Opened, errors: Mapping[str, str]) -> str:
+    noun, error = escape(found.comparison["noun"]), errors.get("prompt")
+    trained = any(run["adapter"] for run in found.comparison["runs"])
+    seconds = about(desk, found)
+    price = f", about {words.duration(round(seconds))}" if seconds else ""
+    wrong = ' aria-invalid="true" aria-describedby="matrix-own-error"' if error else ""
+    said = (
+        f'<p class="error" id="matrix-own-error" role="alert">{escape(error)}</p>' if error else ""
+    )
+    later = "" if trained else '<p class="small">As soon as a method has finished.</p>'
+    off = "" if trained else " disabled"
+    return f"""<form class="matrix-own"><label for="matrix-own">+ a prompt of your own: your {noun}
+</label><input class="field" id="matrix-own" name="prompt" maxlength="200" autocomplete="off"
+placeholder="riding a bicycle"{wrong}{off}><button class="button"{off}>Draw{price}</button>{said}
+{later}</form>"""
+
+
+def _orders(shown: Sequence[Column]) -> dict[str, list[str]]:
+    """The methods as each entry of the menu puts them; what was not measured comes last."""
+    methods = [column for column in shown if column.method != BASE]
+
+    def subject(column: Column) -> float:
+        metric = column.shown and column.shown["metrics"]["subject_fidelity"]
+        return -float(metric["mean"]) if metric else float("inf")
+
+    def stored(column: Column) -> float:
+        sizes = column.shown and column.shown["footprint"]
+        return float(sizes["stored"]) if sizes else float("inf")
+
+    families = list(dict.fromkeys(column.look.family for column in methods))
+    sorts = {
+        "ticked": methods,
+        "subject": sorted(methods, key=subject),
+        "stored": sorted(methods, key=stored),
+        "family": sorted(methods, key=lambda column: families.index(column.look.family)),
+    }
+    return {name: [BASE, *(column.method for column in order)] for name, order in sorts.items()}
+
+
+def _scores(comparison: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Both fidelities of each picture in words, by run/step/prompt/seed."""
+    anchors = [anchor_of(comparison, metric) for metric in PICTURE_METRICS]
+    found = {}
+    rows = [(BASE, 0, row) for row in comparison["base"]["samples"]]
+    for run in comparison["runs"]:
+        rows += [(run["id"], last_step(run), row) for row in run["samples"]]
+        rows += [(run["id"], row["step"], row) for row in run["history"]]
+    for run, step, row in rows:
+        raw = [row[key] for key in PICTURE_METRICS.values()]
+        if all(value is not None for value in raw):
+            said = [_score(value, anchor) for value, anchor in zip(raw, anchors, strict=True)]
+            found[f"{run}/{step}/{row['prompt']}/{row['seed']}"] = said
+    return found
+
+
+def _score(raw: float, anchor: Anchor) -> str:
+    if not anchor.usable:
+        return f"{raw:.3f} (cosine)"
+    return f"{words.number(scaled(raw, anchor), 0)} (raw {raw:.3f})"

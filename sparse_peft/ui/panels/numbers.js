@@ -1,0 +1,30 @@
+/* The numbers of the Compare tab: parts that stay as they were left, command lines to copy.
+   It asks the server for nothing, and raises no "act". */
+const parts = () => [...element.querySelectorAll(".numbers-part")];
+const left = new Map();
+const narrow = matchMedia("(max-width: 760px)");
+let open = null;
+
+const show = () => {
+  const comparison = props.value?.data?.comparison ?? null;
+  if (comparison !== open) {
+    left.clear();
+    open = comparison;
+    for (const part of narrow.matches ? parts() : []) left.set(part.dataset.part, false);
+  }
+  for (const part of parts()) {
+    if (left.has(part.dataset.part)) part.open = left.get(part.dataset.part);
+  }
+  for (const button of element.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+};
+watch("value", show);
+show();
+
+element.addEventListener("click", async (event) => {
+  const summary = event.target.closest("summary"), copy = event.target.closest("[data-copy]");
+  if (summary) left.set(summary.parentElement.dataset.part, !summary.parentElement.open);
+  if (!copy) return;
+  await navigator.clipboard.writeText(copy.parentElement.querySelector("code").textContent);
+  copy.textContent = "Copied";
+  setTimeout(() => { copy.textContent = "Copy"; }, 2000);
+});

@@ -1,0 +1,73 @@
+"""The comparison that a desk has open, with what its runs do at this moment."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sparse_peft.outcome import BESIDE
+from sparse_peft.report import sections
+from sparse_peft.ui import live, naming
+from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.watching import Live, Standing, strip_of, watcher
+
+EXAMPLE = "example"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the Compare tab shows."""
+
+    id: str
+    comparison: Mapping[str, Any]
+    """as comparison.json holds it; while it trains, what is there by now"""
+    source: Callable[[str], str]
+    """the address of a picture by its path in the comparison"""
+    name: str
+    """what it is called"""
+    runs: Mapping[str, Live] = field(default_factory=dict)
+    """all runs by their id in the store, those that draw a prompt too; none of the example"""
+    prepares: tuple[str, ...] = ()
+    """of those, the ones that make what all share"""
+    standing: tuple[Standing, ...] = ()
+    """of those comparisons of it that are not finished: what works and what waits"""
+
+    @property
+    def read_only(self) -> bool:
+        """Whether it is the one that comes with the studio."""
+        return self.id == EXAMPLE
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is one comparison of this person, not several side by side."""
+        return not self.read_only and BESIDE not in self.id
+
+    @property
+    def at_work(self) -> bool:
+        """Whether pictures of methods are still to come by themselves."""
+        return any(run["state"] in ("queued", "running") for run in self.comparison["runs"])
+
+
+def opened(desk: Desk) -> Opened | None:
+    """What is open on a desk; None if nothing is.
+
+    Raises:
+        UserError: it is not there, or belongs to someone else.
+    """
+    if not desk.open:
+        return None
+    comparison = live.comparison_of(desk, desk.open)
+    name = sections.title(comparison)
+    found = Opened(desk.open, comparison, live.source_of(desk, desk.open), name)
+    return found if found.read_only else _with_runs(desk, found)
+
+
+def _with_runs(desk: Desk, found: Opened) -> Opened:
+    look = watcher(desk.home)
+    ids = found.id.split(BESIDE)
+    return replace(
+        found,
+        name=(naming.read(desk.home, found.id) if found.alone else None) or found.name,
+        runs={name: run for one in ids for name, run in look.runs(one).items()},
+        prepares=tuple(look.plan(one).prepare for one in ids),
+        standing=tuple(one for one in strip_of(desk) if one.comparison in ids),
+    )

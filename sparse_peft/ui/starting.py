@@ -1,0 +1,282 @@
+"""From the draft on a desk to a comparison in the queue; each mistake is at its field."""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sparse_peft import presets, tables
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.source import Source
+from sparse_peft.data import names
+from sparse_peft.data.findings import stop_on
+from sparse_peft.data.prompts import PROMPTS, SUBJECT, checked_prompts
+from sparse_peft.data.subject import Subject
+from sparse_peft.errors import BackboneError, DataError, SpecError, UserError
+from sparse_peft.files import Lock
+from sparse_peft.methods import method_named
+from sparse_peft.methods.method import Shapes
+from sparse_peft.planning import (
+    Choices,
+    ComparisonPlan,
+    budget_scale,
+    check,
+    plan,
+    preset_budget,
+    read_plan,
+    same,
+    sized,
+)
+from sparse_peft.presets import CHANGED, SUFFIX, MethodDefaults, Preset
+from sparse_peft.runs import client
+from sparse_peft.runs.store import Store
+from sparse_peft.ui.desk import Desk, FieldError, Tab
+from sparse_peft.ui.draft import Draft
+
+TASK = "dreambooth"
+
+
+def start(desk: Desk) -> str:
+    """The id of the comparison that the draft asks for, now in the queue.
+
+    Asked for again while it waits or works, it is the same one.
+
+    Raises:
+        FieldError: something has to be mended first.
+        RunError: the disk is full, or no runner can be started.
+    """
+    with alone(desk):
+        chosen = choices(desk)
+        chosen.subject.save(desk.pictures, desk.home / "data" / desk.owner)
+        return submit(desk, chosen)
+
+
+@contextmanager
+def alone(desk: Desk) -> Iterator[None]:
+    """Inside it, no other tab of this person starts, renames or deletes anything."""
+    with Lock(desk.home / "locks" / f"owner-{desk.owner}.lock"):
+        yield
+
+
+def submit(desk: Desk, chosen: Choices) -> str:
+    """The id of the comparison of these choices, whose subject has been saved."""
+    spec, runs, content = plan(chosen, desk.home)
+    with Store(desk.home) as store:
+        known = _under_way(store, desk.owner, content)
+        if known is None:
+            store.submit(spec, runs)
+    client.ensure_runner(desk.home)
+    return known or spec.id
+
+
+def _under_way(store: Store, owner: str, content: ComparisonPlan) -> str | None:
+    """The comparison of this person that does the same at this moment."""
+    for comparison in reversed(store.comparisons(owner)):
+        rows = store.runs(comparison)
+        begun = any(row.state in ("queued", "running") for row in rows if row.kind != "generate")
+        if not begun or store.settled(comparison):
+            continue
+        if same(read_plan(store.comparison(comparison)), content):
+            return comparison
+    return None
+
+
+def waiting(desk: Desk, comparison: str) -> str:
+    """How long the queue before a comparison is, in words."""
+    with Store(desk.home) as store:
+        rows = store.runs()
+    first = next(place for place, row in enumerate(rows) if row.comparison == comparison)
+    if any(row.state != "queued" for row in rows[first:] if row.comparison == comparison):
+        return "It is at work."
+    before = sum(row.state in ("queued", "running") for row in rows[:first])
+    if not before:
+        return "Waiting: it is next."
+    return f"Waiting: {before} run{'s' if before > 1 else ''} before this one."
+
+
+def choices(desk: Desk) -> Choices:
+    """What the draft asks for, checked.
+
+    A method that cannot go as low as the budget is left out unless it was added at its smallest;
+    so is one without a learning rate.
+
+    Raises:
+        FieldError: something has to be mended first.
+    """
+    draft = desk.draft
+    source = source_of(draft)
+    subject = subject_of(desk)
+    preset = preset_of(draft, source)
+    shapes = sources.shapes(source, preset.shared.targets)
+    budget = budget_of(draft, preset, shapes)
+    chosen = Choices(
+        source=source,
+        subject=subject,
+        subject_id=f"{desk.owner}/{subject.id}",
+        preset=preset,
+        methods=_in_reach(draft, preset, budget, shapes),
+        budget=budget,
+        steps=draft.steps,
+        prompts=_prompts(draft),
+        seed=draft.seed,
+        train_seeds=draft.train_seeds,
+        owner=desk.owner,
+        allow_over=bool(draft.over),
+    )
+    try:
+        check(chosen)
+    except SpecError as error:
+        option = re.match(r"--([\w-]+)", str(error))  # how the sentence names what it is about
+        field = option[1].replace("-", "_") if option else "methods"
+        raise FieldError(str(error), field, "methods") from error
+    return chosen
+
+
+@contextmanager
+def _at(field: str, tab: Tab) -> Iterator[None]:
+    """Inside it, a mistake is one of this field."""
+    try:
+        yield
+    except UserError as error:
+        raise FieldError(str(error), field, tab) from error
+
+
+def source_of(draft: Draft) -> Source:
+    """The draft's backbone, if it is on this machine; nothing is downloaded."""
+    with _at("backbone", "pictures"):
+        source = sources.found(draft.backbone)
+        if source is None:
+            raise BackboneError(f"{draft.backbone} is not on this machine yet. Fetch it first.")
+    return source
+
+
+def subject_of(desk: Desk) -> Subject:
+    """The draft's pictures as a subject, its token chosen if the draft has none."""
+    draft, noun = desk.draft, desk.draft.noun.strip()
+    with _at("pictures", "pictures"):
+        if not draft.pictures:
+            raise DataError("Add at least one picture first; 3 to 6 are best.")
+        for picture in draft.pictures:
+            if not (desk.pictures / picture.file).is_file():
+                raise DataError(f"{picture.name} is not there any more. Add it again.")
+    with _at("noun", "pictures"):
+        if not noun:
+            raise SpecError("Say what it is first, in a word such as dog.")
+        stop_on(names.check_noun(noun, None))
+    with _at("token", "pictures"):
+        return Subject(noun, draft.token or _free_token(draft), draft.pictures)
+
+
+def _free_token(draft: Draft) -> str:
+    captions = (picture.caption for picture in draft.pictures if picture.caption)
+    known = source_of(draft).known_nouns
+    prompts = draft.prompts or PROMPTS
+    return names.free_token(names.words_of([draft.noun, *prompts, *captions, *known]))
+
+
+def preset_of(draft: Draft, source: Source) -> Preset:
+    """The draft's preset with what the person changed about the ticked methods.
+
+    Files are not taken: a name that a browser sends must not be a path.
+    """
+    with _at("preset", "methods"):
+        if draft.preset.endswith(SUFFIX):
+            raise SpecError(f"unknown preset {draft.preset!r}.")
+        preset = presets.preset(draft.preset, TASK, source.family)
+    made = {name: _changed(name, draft, preset) for name in draft.methods}
+    changed = {name: method for name, method in made.items() if method is not None}
+    if all(preset.methods.get(name) == method for name, method in changed.items()):
+        return preset
+    return replace(preset, name=preset.name + CHANGED, methods=preset.methods | changed)
+
+
+def _changed(name: str, draft: Draft, preset: Preset) -> MethodDefaults | None:
+    """A method's defaults, the draft's in place of the preset's; None: nobody gives a rate."""
+    with _at("methods", "methods"):
+        kind, before = method_named(name), preset.methods.get(name)
+    lr = draft.lr.get(name, before.lr if before else None)
+    if lr is None:
+        return None
+    fields = dict(before.fields) if before else {}
+    usual = tables.table(tables.build(kind, fields, kind.label))
+    for field, value in draft.fields.get(name, {}).items():
+        if field not in usual or usual[field] != value:
+            fields[field] = value
+            with _at(f"{name}.{field}", "methods"):
+                tables.build(kind, fields, kind.label)
+    with _at(f"{name}.lr", "methods"):
+        return MethodDefaults(lr, fields)
+
+
+def budget_of(draft: Draft, preset: Preset, shapes: Shapes) -> int:
+    """The trainable values that the draft's place on the scale stands for."""
+    if draft.stop is None:
+        return preset_budget(preset, shapes)
+    scale = budget_scale(shapes)
+    if not 0 <= draft.stop < len(scale):
+        text = f"The budget's place is {draft.stop}; use 0 to {len(scale) - 1}."
+        raise FieldError(text, "budget", "methods")
+    return scale[draft.stop]
+
+
+def _in_reach(draft: Draft, preset: Preset, budget: int, shapes: Shapes) -> tuple[str, ...]:
+    """The ticked methods that have a rate, and go as low as the budget or may go over it."""
+
+    def reaches(name: str) -> bool:
+        _, over = sized(name, preset, budget, shapes, allow_over=True)
+        return not over or name in draft.over
+
+    with _at("methods", "methods"):
+        if not draft.methods:
+            raise SpecError("Tick at least one method.")
+        able = [name for name in draft.methods if name in preset.methods]
+        found = tuple(name for name in able if reaches(name))
+        if not found:
+            raise SpecError(
+                f"No ticked method can go as low as {budget} values. Raise the budget, or add a "
+                "method at its smallest."
+                if able
+                else "No ticked method has a learning rate in this preset. Give one under More "
+                "settings."
+            )
+    return found
+
+
+def _prompts(draft: Draft) -> tuple[str, ...]:
+    with _at("prompts", "methods"):
+        return checked_prompts("\n".join(draft.prompts or PROMPTS), "Prompts")[0]
+
+
+def typed_prompts(text: str, noun: str) -> tuple[str, ...]:
+    """Prompts as files have them, of what a person typed, one a line; none for an empty text.
+
+    "your dog" stands for the subject where files have "a {subject}".
+
+    Raises:
+        DataError: names the line.
+    """
+    if not text.strip():
+        return ()
+    yours = re.compile(rf"\b(?:(an?) )?(y)our (?:{_named(noun)})(?!\w)", re.IGNORECASE)
+
+    def in_files(match: re.Match[str]) -> str:
+        begins = (match[1] or match[2])[0]
+        return f"{'A' if begins.isupper() else 'a'} {SUBJECT}"
+
+    return checked_prompts(yours.sub(in_files, text), "Prompts")[0]
+
+
+def shown_prompts(prompts: Iterable[str], noun: str) -> str:
+    """What a person reads and edits: the inverse of `typed_prompts`, one prompt a line."""
+    name = noun.strip() or "subject"
+    return re.sub(
+        rf"\b([aA]) {re.escape(SUBJECT)}",
+        lambda match: f"{'Your' if match[1] == 'A' else 'your'} {name}",
+        "\n".join(prompts),
+    )
+
+
+def _named(noun: str) -> str:
+    """A pattern for what may follow "your"."""
+    words = [re.escape(word) for word in noun.split()]
+    return " +".join(words) + "|subject" if words else "subject"
