@@ -13,6 +13,7 @@ from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.page import FACES
 from sparse_peft.ui import api, choosing, doing, gathering, looking, owners
 from sparse_peft.ui.desk import Action, Answer, Desk, Studio, perform
+from sparse_peft.ui.mistakes import Mistakes
 from sparse_peft.ui.panels import (
     header,
     heading,
@@ -89,11 +90,12 @@ def build(studio: Studio) -> Page:
             "outputs": outputs, "queue": False, "show_progress": "hidden",
             "api_visibility": "private",
         }  # fmt: skip
-        act = _acting(studio)
+        mistakes = Mistakes()
+        act = _acting(studio, mistakes)
         for board in boards.values():
             # By itself Gradio drops a click that comes before the last one was answered.
             board.act(act, trigger_mode="multiple", **quietly)
-        blocks.load(_loading(studio), **quietly)
+        blocks.load(_loading(studio, mistakes), **quietly)
         api.add(studio)
     return Page(blocks, theme(), head())
 
@@ -110,7 +112,7 @@ def _html(name: str) -> gr.HTML:
     )
 
 
-def _acting(studio: Studio) -> Callable[[gr.EventData, gr.Request], list[Any]]:
+def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Request], list[Any]]:
     """What every click leads to.
 
     A person's clicks take turns: what was drawn before a later answer must not come after it.
@@ -123,17 +125,19 @@ def _acting(studio: Studio) -> Callable[[gr.EventData, gr.Request], list[Any]]:
         if desk is None:
             return [gr.skip()] * (len(BOARDS) + 1)
         with turns[desk.owner]:
-            return _answered(desk, perform(ACTIONS, desk, asked))
+            answer = perform(ACTIONS, desk, asked)
+            return _answered(desk, mistakes.beside(desk.owner, asked, answer))
 
     return act
 
 
-def _loading(studio: Studio) -> Callable[[gr.Request], list[Any]]:
+def _loading(studio: Studio, mistakes: Mistakes) -> Callable[[gr.Request], list[Any]]:
     def load(request: gr.Request) -> list[Any]:
         asked = request.query_params
         desk = _desk(studio, request, asked.get("comparison"))
         if desk is None:
             return [gr.skip()] * (len(BOARDS) + 1)
+        mistakes.forget(desk.owner)
         tab = looking.first_tab(desk, asked.get("tab"))
         desk = looking.first_open(desk)
         return _answered(desk, Answer(show=tuple(BOARDS), tab=tab, open=desk.open))

@@ -18,6 +18,7 @@ from sparse_peft.ui.dial import LAST_STOP
 from sparse_peft.ui.draft import Draft, Value
 
 PANEL = ("methods",)
+LONGEST_NUMBER = 20  # of digits: more of them say no more
 MOST_STEPS = 100_000
 DRAWN = Answer(show=PANEL)
 
@@ -228,11 +229,14 @@ def _whole(value: str | int | None, label: str, least: int, most: int) -> int | 
     text = str("" if value is None else value).strip()
     if not text:
         return None
-    number = (
-        int(text) if text.isascii() and text.isdigit() and len(text) < len(str(most)) + 3 else -1
-    )
-    if not least <= number <= most:
-        raise SpecError(f"{label} is {text[:40]!r}; use a whole number from {least} to {most:,}.")
+    try:
+        number = int(text.encode("ascii")) if len(text) <= LONGEST_NUMBER else most + 1
+    except ValueError as error:
+        raise SpecError(f"{label}: {text!r} is not a whole number.") from error
+    if number < least:  # in the words of the command line
+        raise SpecError(f"{label} is {number}; use {least} or more.")
+    if number > most:
+        raise SpecError(f"{label} is {text[:LONGEST_NUMBER]}; use at most {most:,}.")
     return number
 
 

@@ -24,6 +24,7 @@ EVERYWHERE = ("0.0.0.0", "::", "")
 LAST_PORT = 65535
 GOODBYE_SECONDS = 2  # for requests that are being answered when we are told to stop
 _SWITCHES = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1"}
+_EMPTY = "empty"  # below that: the current folder of all of them
 _SERVERS = "servers"  # below the home: a folder for each server that runs
 
 
@@ -85,7 +86,7 @@ def _own_folder(home: Path) -> Iterator[Path]:
     # Two servers may start at once: one must not remove the other's folder before it is locked.
     with Lock(home / "locks" / "servers.lock"):
         for old in servers.iterdir():
-            if not Lock.held_elsewhere(old / "lock"):
+            if old.name != _EMPTY and not Lock.held_elsewhere(old / "lock"):
                 shutil.rmtree(old)
         folder = Path(tempfile.mkdtemp(dir=servers))
         lock = Lock(folder / "lock")
@@ -102,9 +103,11 @@ def _settle(folder: Path) -> None:
 
     It serves files of the current folder to everyone: that one is empty from now on.
     """
-    uploads, empty = folder / "uploads", folder / "empty"
+    uploads, empty = folder / "uploads", folder.parent / _EMPTY
     uploads.mkdir()
-    empty.mkdir()
+    # Not this server's own: a runner that it starts outlives it, and its workers begin there too.
+    # In a folder that is no more, their libraries cannot be loaded.
+    empty.mkdir(exist_ok=True)
     os.environ.update(_SWITCHES | {"GRADIO_TEMP_DIR": str(uploads)})
     os.chdir(empty)
 

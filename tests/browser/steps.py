@@ -14,7 +14,7 @@ SUBJECTS = REPOSITORY / "examples" / "subjects"
 def give_pictures(page: Page, files: Sequence[Path], ready: int) -> None:
     """Upload, and wait until so many squares are there."""
     page.set_input_files("#pictures-files", [str(path) for path in files])
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(ready)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(ready)
 
 
 def call_it(page: Page, noun: str) -> None:
@@ -30,7 +30,8 @@ def to_methods(page: Page) -> None:
 
 def set_up(page: Page, steps: int, prompts: Sequence[str]) -> None:
     """A small comparison: few steps, few prompts."""
-    page.click("#board-methods summary:has-text('More settings')")
+    if not page.locator("#methods-steps").is_visible():
+        page.click("#board-methods summary:has-text('More settings')")
     page.fill("#methods-steps", str(steps))
     page.press("#methods-steps", "Tab")
     page.fill("#methods-prompts", "\n".join(prompts))

@@ -30,7 +30,7 @@ def test_a_comparison_by_keyboard_alone(person: Person, studio: Served) -> None:
     expect(page.locator(".skip")).to_be_focused()
     go_to(page, "[data-do=example][data-name=cup]")
     page.keyboard.press("Enter")
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(5)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
     go_to(page, "[data-do=next]")
     page.keyboard.press("Enter")
     expect(page.locator("#methods-stop")).to_be_visible()
@@ -45,7 +45,7 @@ def test_a_comparison_by_keyboard_alone(person: Person, studio: Served) -> None:
     page.keyboard.press("Enter")
     go_to(page, "#board-strip button:has-text('Stop and discard')")
     page.keyboard.press("Enter")
-    expect(page.locator("#board-strip .strip-parts")).to_have_count(0)
+    expect(page.locator("#board-strip .strip-line")).to_have_count(0)
     with Store(studio.home) as store:
         assert {row.state for row in store.runs()} == {"cancelled"}
 
@@ -76,13 +76,13 @@ def test_the_matrix_by_keyboard(person: Person) -> None:
 def test_a_lost_connection_loses_nothing(person: Person) -> None:
     page = person.visit()
     page.click("#board-pictures [data-do=example][data-name=cat]")
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(5)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
     steps.call_it(page, "cat")
     person.context.set_offline(True)
     expect(page.locator("#studio-line")).to_contain_text("Connection lost.")
     person.context.set_offline(False)
     expect(page.locator("#studio-line")).to_contain_text("Back. Nothing was lost.")
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(5)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
     expect(page.locator("#pictures-noun")).to_have_value("cat")
     steps.to_methods(page)
     person.forgive(*CUT)

@@ -42,7 +42,7 @@ def test_every_part_fits_and_can_be_read(
     seen = {"empty": problems(page)}
     assert fits(page)
     page.click("#board-pictures [data-do=example][data-name=bug]")
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(5)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
     seen["pictures"] = problems(page)
     assert fits(page)
     steps.to_methods(page)

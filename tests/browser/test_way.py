@@ -65,7 +65,7 @@ def test_from_pictures_to_the_report(
     page.locator("#methods-stop").evaluate(
         "thumb => { thumb.value = 4; thumb.dispatchEvent(new Event('input', {bubbles: true})); }"
     )
-    lora = page.locator("#board-methods [data-method=lora]")
+    lora = page.locator(".methods-card[data-method=lora]")
     expect(lora).to_contain_text("Cannot go this low.")
     assert [url for url in asked if "predict" in url] == []
     page.press("#methods-stop", "End")
@@ -81,7 +81,6 @@ def test_from_pictures_to_the_report(
     page.press("#methods-steps", "Tab")
     expect(page.locator("#methods-steps")).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#board-methods .error").first).to_contain_text("use 1 or more")
-    page.click("#board-methods summary:has-text('More settings')")
     steps.set_up(page, 60, PROMPTS)
     comparison = steps.start(page)
 
@@ -102,7 +101,9 @@ def test_from_pictures_to_the_report(
     nobody_else_sees(browser, studio, comparison)
     lose_the_server(person, studio)
     lose_a_worker(person, studio)
-    expect(page.locator("#board-strip .strip-parts")).to_have_count(0)
+    expect(page.locator("#board-strip .strip-line")).to_have_count(0)
+    with Store(studio.home) as store:
+        assert [row.state for row in store.runs()] == ["finished"] * 4
     look_at_the_results(page)
     take_it_away(person, comparison, tmp_path)
     keep_house(page, studio, comparison)
@@ -112,7 +113,7 @@ def nobody_else_sees(browser: Browser, studio: Served, comparison: str) -> None:
     other = Person(browser, studio.url)
     page = other.visit(f"/?comparison={comparison}")
     expect(page.locator("#board-matrix img")).to_have_count(0)
-    expect(page.locator("#board-strip .strip-parts")).to_have_count(0)
+    expect(page.locator("#board-strip .strip-line")).to_have_count(0)
     with Store(studio.home) as store:
         run = store.runs(comparison)[0].id
     for path in (f"files/{run}/samples/base/p00-s0.png", f"downloads/{comparison}/report.html"):
@@ -132,7 +133,7 @@ def lose_the_server(person: Person, studio: Served) -> None:
     studio.start()
     expect(page.locator("#studio-line")).to_contain_text("Nothing was lost.")
     steps.tab(page, 1)
-    expect(page.locator("#board-pictures [data-picture]")).to_have_count(5)
+    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
     expect(page.locator("#pictures-noun")).to_have_value("owl")
     steps.tab(page, 3)
     person.forgive(*CUT)

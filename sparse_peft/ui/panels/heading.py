@@ -22,7 +22,7 @@ SOON = (
 TRAIN_AGAIN = "Train each 3 times"
 FEW_LINES = 8
 WORDS = ("Clear.", "Leaning.", "Cannot tell them apart.")
-ASKED = ("stop", "resume", "halve", "again", "more_seeds", "open")  # fields of its buttons' errors
+ASKED = ("run", "comparison", "open")  # fields of its own errors
 GHOSTS = (("base", "base"), ("lora", "lora"), ("waveft", "waveft"), ("so", "so"))
 
 

@@ -17,13 +17,18 @@ WITH_MINUTES, COARSE, FINE = 120, 10, 5  # seconds: an estimate is not said to t
 FIRST_LOAD = ' <span class="strip-aside">(first time about 10 s)</span>'
 STAGES = {"Loading the backbone": "loading", "Drawing the test pictures": "drawing"}
 STOPS = (("Stop and keep what it learned", True), ("Stop and discard", False))
+FIELDS = ("run", "look")  # of its own errors
 ENDS = {"finished": "done", "failed": "failed", "cancelled": "stopped"}
 
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     """The lines, and what the page has seen with them."""
     standing = strip_of(desk)
-    said = "".join(f'<p class="error" role="alert">{escape(text)}</p>' for text in errors.values())
+    said = "".join(
+        f'<p class="error" role="alert">{escape(errors[field])}</p>'
+        for field in FIELDS
+        if field in errors
+    )
     lines = "".join(_line(desk, one, named=len(standing) > 1) for one in standing)
     html = f'<section class="strip-lines" aria-label="Runs">{said}{lines}</section>'
     now = pulse(desk, {})

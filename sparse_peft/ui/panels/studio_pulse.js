@@ -1,6 +1,7 @@
 /* The pulse: what has moved is drawn anew, a lost connection is told, a restarted server is met. */
 (() => {
   const BUSY_MS = 1000, CALM_MS = 5000, PATIENCE_MS = 8000, BACK_MS = 5000, DEAF_MS = 6000;
+  const LOST = "Connection lost. Training goes on.";
   const ALL = ["strip", "heading", "matrix", "numbers", "history", "pictures", "methods"];
   let seen = null, timer = 0, failed = 0, beating = false, deaf = 0;
   studio.look = (panels) => {
@@ -8,17 +9,20 @@
     if (wanted.length < panels.length) studio.historyAgain?.();
     if (wanted.length) studio.act(studio.boards.strip.trigger, { do: "look", panels: wanted });
   };
+  /* Kept with the address, because Gradio may load the page again by itself before we are back. */
+  const note = (lost) => { studio.lost = lost; history.replaceState({ ...history.state, lost }, ""); };
+  if (history.state?.lost) studio.lost = LOST;
   const missed = () => {
     failed += 1;
     if (failed < 2 || studio.lost) return;
-    studio.lost = "Connection lost. Training goes on.";
-    studio.tell(studio.lost);
+    note(LOST);
+    studio.tell(LOST);
   };
   const met = (restarted) => {
     failed = 0;
     if (!studio.lost && !restarted) return false;
     if (studio.lost) studio.tell("Back. Nothing was lost.", BACK_MS);
-    studio.lost = "";
+    note("");
     deaf = setTimeout(() => location.reload(), DEAF_MS);  // a server deaf to acts has another page
     studio.look(ALL);
     return true;

@@ -1,0 +1,48 @@
+"""Mistakes in fields that still hold them: told with every answer until they are mended."""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from sparse_peft.ui.desk import Answer
+
+FIELDS = (
+    "steps", "train_seeds", "seed", "field", "lr", "prompts",
+    "caption", "noun", "token", "backbone",
+)  # fmt: skip
+ANEW = ("preset", "reset", "again", "more_seeds", "example", "reuse", "clear", "forget_all")
+MOST_OWNERS = 1000
+
+Field = tuple[object, ...]
+
+
+class Mistakes:
+    """What was told of each person's fields; the caller lets one click of a person in at a time.
+
+    A board that is drawn anew for another reason would else lose the sentence, while the field
+    still shows what was typed.
+    """
+
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, dict[Field, Mapping[str, str]]] = OrderedDict()
+
+    def beside(self, owner: str, asked: Mapping[str, Any], answer: Answer) -> Answer:
+        """The answer to a click, with the mistakes that still stand elsewhere."""
+        standing = self._of.setdefault(owner, {})
+        self._of.move_to_end(owner)
+        while len(self._of) > MOST_OWNERS:
+            self._of.popitem(last=False)
+        if asked.get("do") in ANEW and not answer.errors:
+            standing.clear()
+        if asked.get("do") in FIELDS:
+            field = tuple(str(asked.get(key)) for key in ("do", "method", "name", "picture"))
+            standing.pop(field, None)
+            if answer.errors:
+                standing[field] = answer.errors
+        told = {name: text for errors in standing.values() for name, text in errors.items()}
+        return replace(answer, errors=told | dict(answer.errors))
+
+    def forget(self, owner: str) -> None:
+        """A page that is loaded shows what was kept, so nothing wrong stands in its fields."""
+        self._of.pop(owner, None)
