@@ -177,5 +177,6 @@ def test_some_runs_are_told_in_full_and_in_brief(desk: Desk) -> None:
 
 
 def test_an_error_stands_in_the_strip(desk: Desk) -> None:
-    html = strip.render(desk, {"stop": "<i>No</i> such run."})["html"]
+    html = strip.render(desk, {"run": "<i>No</i> such run.", "steps": "Not here."})["html"]
     assert '<p class="error" role="alert">&lt;i&gt;No&lt;/i&gt; such run.</p>' in html
+    assert "Not here." not in html  # the error of another board
