@@ -129,6 +129,12 @@ def test_counts_equal_the_footprint(chosen, parts, attached):
         assert measured == expected
 
 
+def test_what_is_not_estimated_does_not_depend_on_the_plan(chosen, parts):
+    """The page counts such a footprint once, for any number of steps and any seed."""
+    one, other = (chosen.footprint(shapes(parts), Plan(steps, steps)) for steps in (1, 50))
+    assert one == other or (one.estimated and other.estimated)
+
+
 def test_a_fitted_method_is_within_the_budget_and_the_next_size_is_not(kind, parts):
     limits = kind().budget_range(shapes(parts))
     if limits is None:

@@ -30,6 +30,7 @@ KINDS = {
     "probe": "sparse_peft.tasks.probe:run",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_DISK = 1, 3, 4
+CPU_NICENESS = 10  # of 19; alone on the machine it takes nothing away
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -155,8 +156,12 @@ def _write_output_to(log: Path) -> None:
 
 
 def _set_device(device: str) -> None:
-    """Let this process see its device alone; comes before torch is imported."""
+    """Let this process see its device alone; comes before torch is imported.
+
+    On a CPU it steps back for whoever waits for an answer: the page, and what else a person does.
+    """
     if device.startswith("cpu"):
+        os.nice(CPU_NICENESS)
         os.environ.update(dict.fromkeys(_THREADS, "1"), CUDA_VISIBLE_DEVICES="")
         return
     index = int(device.removeprefix("cuda:"))

@@ -120,14 +120,15 @@ def test_every_kind_of_run_has_its_function() -> None:
 )
 def test_a_worker_sees_its_device_alone(visible: str, device: str, seen: str) -> None:
     code = (
-        "import os, sys; from sparse_peft.runs.worker import _set_device\n"
+        "import os, sys; from sparse_peft.runs.worker import _set_device; before = os.nice(0)\n"
         "_set_device(sys.argv[1]); print(os.environ['CUDA_VISIBLE_DEVICES'], end='')\n"
-        "print('', os.environ.get('OMP_NUM_THREADS'), end='')"
+        "print('', os.environ.get('OMP_NUM_THREADS'), os.nice(0) > before, end='')"
     )
     environment = {"CUDA_VISIBLE_DEVICES": visible, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-c", code, device]
     shown = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
-    assert shown.stdout == f"{seen} {'1' if device == 'cpu-1' else None}"
+    on_cpu = device == "cpu-1"  # there it makes room for what a person waits for
+    assert shown.stdout == f"{seen} {'1' if on_cpu else None} {on_cpu}"
 
 
 def test_nothing_here_imports_torch() -> None:

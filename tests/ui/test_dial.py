@@ -1,6 +1,7 @@
 """The dial counts what planning would train and what a worker would save, once."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,9 +27,9 @@ def nothing_in_memory() -> None:
     dials._counted_once.cache_clear()
 
 
-def counted(home: Path, **fields: dials.Fields) -> Dial:
+def counted(home: Path, plan: Plan = PLAN, **fields: dials.Fields) -> Dial:
     usual: dict[str, dials.Fields] = {name: {} for name in all_methods()}
-    return dials.dial(home, BUILTIN, "attention", usual | fields, PLAN)
+    return dials.dial(home, BUILTIN, "attention", usual | fields, plan)
 
 
 def test_every_stop_is_what_planning_trains(tmp_path: Path) -> None:
@@ -71,7 +72,8 @@ def test_what_was_counted_is_kept_until_the_code_changes(
 ) -> None:
     first = counted(tmp_path)
     paths = sorted((tmp_path / "cache" / "dial").iterdir())
-    assert len(paths) == len(all_methods())
+    by_chance = [m for m in first.methods.values() if any(size.estimated for size in m.sizes)]
+    assert len(paths) == len(all_methods()) + len(by_chance)  # these once more for each plan
     monkeypatch.setattr(dials, "_count", lambda *_: pytest.fail("counted again"))
     dials._counted_once.cache_clear()
     assert counted(tmp_path) == first
@@ -83,6 +85,22 @@ def test_what_was_counted_is_kept_until_the_code_changes(
     dials._counted_once.cache_clear()
     assert counted(tmp_path) == first
     assert len(list((tmp_path / "cache" / "dial").iterdir())) == 2 * len(paths)
+
+
+def test_other_steps_count_anew_only_what_chance_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted(tmp_path)
+    asked: list[str] = []
+    count = dials._count
+
+    def noted(name: str, *rest: Any) -> dials.Counted:
+        asked.append(name)
+        return count(name, *rest)
+
+    monkeypatch.setattr(dials, "_count", noted)
+    counted(tmp_path, Plan(7, 1))
+    assert asked == ["so"]
 
 
 def test_old_counts_make_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
