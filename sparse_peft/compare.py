@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_peft import files
+from sparse_peft.backbones.source import BUILTIN_TITLE
 from sparse_peft.comparison import BASE, REPORT, ComparisonOutcome, RunOutcome
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.measure import Drawn, anchors, base_metrics, nothing_learned, run_metrics, way
@@ -57,7 +58,7 @@ def assemble(outcome: ComparisonOutcome, read: Reader = Drawn.read) -> dict[str,
         "id": outcome.id,
         "task": outcome.task,
         "backbone": prepared.get("backbone")
-        or {"id": outcome.backbone, "sha256": None, "title": None},
+        or {"id": outcome.backbone, "sha256": None, "title": _title(outcome.backbone)},
         "noun": outcome.noun,
         "token": outcome.token,
         "budget": outcome.budget,
@@ -138,6 +139,11 @@ def _comparison_in(folder: Path) -> str | None:
         return None
     held = value.get("id") if isinstance(value, dict) else None
     return held if isinstance(held, str) else None
+
+
+def _title(backbone: str) -> str | None:
+    """What is known of a backbone before anything has read it."""
+    return BUILTIN_TITLE if backbone == "builtin" else None
 
 
 def _run(run: RunOutcome, base: Drawn | None, read: Reader) -> tuple[dict[str, Any], Drawn | None]:

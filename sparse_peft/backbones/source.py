@@ -13,6 +13,7 @@ from sparse_peft import tables
 from sparse_peft.errors import BackboneError, SpecError
 
 BUILTIN = Path(__file__).parent / "builtin_weights"
+BUILTIN_TITLE = "Built-in"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?")  # ./model and ../model are folders
 FAMILIES = {
     "StableDiffusionPipeline": "sd",
@@ -67,7 +68,7 @@ def resolve(name: str) -> Source:
         BackboneError: nothing of that name, not a diffusers folder, or a pipeline of another class.
     """
     if name == "builtin":
-        return _source("builtin", BUILTIN / "pipeline", "Built-in")
+        return _source("builtin", BUILTIN / "pipeline", BUILTIN_TITLE)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return _source(str(folder.resolve()), folder.resolve(), folder.name)

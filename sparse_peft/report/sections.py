@@ -16,7 +16,7 @@ from sparse_peft.report.columns import Column, columns
 from sparse_peft.report.marks import mark_svg
 from sparse_peft.report.matrix import last_step
 from sparse_peft.report.pictures import Source
-from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of, entries
+from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of, entries, losses_table
 
 Comparison = Mapping[str, Any]
 
@@ -170,7 +170,8 @@ def curves(comparison: Comparison) -> str:
         f'<div><p class="key">{names}</p><input type="checkbox" id="log">'
         '<label for="log">log scale</label>'
         f'<div class="linear">{charts.loss_curves(drawn)}</div>'
-        f'<div class="log">{charts.loss_curves(drawn, log=True)}</div></div>'
+        f'<div class="log">{charts.loss_curves(drawn, log=True)}</div>'
+        f"{losses_table(comparison)}</div>"
     )
 
 

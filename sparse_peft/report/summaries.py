@@ -7,10 +7,11 @@ from typing import Any
 from sparse_peft.metrics.pictures import Anchor, scaled
 from sparse_peft.report import words
 from sparse_peft.report.axes import padded
-from sparse_peft.report.charts import dot_bar
+from sparse_peft.report.charts import dot_bar, running_mean
 from sparse_peft.report.columns import Column, columns
 from sparse_peft.report.marks import mark_svg
 
+LOSS_ROWS = 10
 PICTURE_METRICS = {"subject_fidelity": "subject", "prompt_fidelity": "prompt_score"}
 
 Comparison = Mapping[str, Any]
@@ -132,6 +133,30 @@ def costs_table(comparison: Comparison) -> str:
         else ""
     )
     return _table("costs", [f'<th scope="col">{head}</th>' for head in heads], rows) + note
+
+
+def losses_table(comparison: Comparison) -> str:
+    """The table twin of the loss curves: the smooth line at about ten steps; "" without losses."""
+    lines = {
+        name: dict(running_mean([(float(step), float(loss)) for step, loss in run["losses"]]))
+        for _, name, run in entries(comparison)[1:]
+        if run["losses"]
+    }
+    steps = sorted({step for line in lines.values() for step in line})
+    if not steps:
+        return ""
+    chosen = sorted({steps[round(i * (len(steps) - 1) / LOSS_ROWS)] for i in range(LOSS_ROWS + 1)})
+    rows = []
+    for step in chosen:
+        cells = "".join(
+            f'<td class="mono" data-title="{escape(name)}">'
+            f"{f'{line[step]:.4f}' if step in line else 'none'}</td>"
+            for name, line in lines.items()
+        )
+        rows.append(f'<tr><th scope="row">Step {step:.0f}</th>{cells}</tr>')
+    heads = ["<th></th>", *(f'<th scope="col">{escape(name)}</th>' for name in lines)]
+    table = _table("losses costs", heads, rows)
+    return f'<details class="twin"><summary>The smooth lines as a table</summary>{table}</details>'
 
 
 def _cost_words(run: Mapping[str, Any]) -> list[str]:

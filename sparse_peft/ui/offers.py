@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.source import HUB_ID, Source
+from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID, Source
 from sparse_peft.data.pictures import WANTED_SIDE
 from sparse_peft.errors import BackboneError
 from sparse_peft.ui.desk import Place
@@ -25,7 +25,7 @@ class Offer:
 
 # Downloads: the parameters of the UNet, the VAE and the text encoders, four bytes each.
 OFFERS = (
-    Offer("builtin", "Built-in", "builtin", "Comes with the studio: 40 MB, Apache-2.0, no GPU."),
+    Offer("builtin", BUILTIN_TITLE, "builtin", "Comes with the studio: 40 MB, Apache-2.0, no GPU."),
     Offer(
         "stable-diffusion-v1-5/stable-diffusion-v1-5", "SD 1.5", "sd",
         "512 px. Needs a GPU and a download of about 4.3 GB. Licence: CreativeML OpenRAIL-M.",

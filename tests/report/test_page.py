@@ -12,7 +12,7 @@ import pytest
 
 from sparse_peft import compare
 from sparse_peft.comparison import ComparisonOutcome
-from sparse_peft.report import page
+from sparse_peft.report import charts, page, sections
 from sparse_peft.report.pictures import below
 from tests.fake_outcome import Maker
 
@@ -211,3 +211,16 @@ def test_large_samples_are_brought_down(tmp_path: Path) -> None:
     shown = next(attrs["src"] for tag, attrs in parsed.tags if attrs.get("data-column") == "lora")
     assert shown is not None
     assert shown.startswith("data:image/jpeg")
+
+
+def test_the_loss_curves_have_a_table_twin(tmp_path: Path) -> None:
+    value = compare.assemble(Maker(tmp_path).comparison())
+    [losses] = {len(run["losses"]) for run in value["runs"]}
+    twin = sections.curves(value).partition('<details class="twin">')[2]
+    rows = re.findall(r'<th scope="row">Step (\d+)</th>', twin)
+    steps = [step for step, _ in value["runs"][0]["losses"]]
+    assert (int(rows[0]), int(rows[-1])) == (min(steps), max(steps))
+    assert len(rows) == min(losses, 11)
+    for run in value["runs"]:
+        last = charts.running_mean([tuple(pair) for pair in run["losses"]])[-1][1]
+        assert f'data-title="{run["label"]}">{last:.4f}<' in twin

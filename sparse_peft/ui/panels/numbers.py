@@ -8,7 +8,7 @@ from sparse_peft.errors import UserError
 from sparse_peft.report import sections
 from sparse_peft.report.charts import Curve, loss_curves
 from sparse_peft.report.marks import Identity, hue, mark_svg
-from sparse_peft.report.summaries import costs_table, entries, metrics_table
+from sparse_peft.report.summaries import costs_table, entries, losses_table, metrics_table
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.numbers_files import files
 from sparse_peft.ui.panels.opened import Opened, opened
@@ -73,7 +73,8 @@ def _curves(found: Opened) -> str:
 <div class="numbers-switches"><label><input type="checkbox" name="smooth" checked> smooth</label>
 <label><input type="checkbox" name="log"> log scale</label></div>
 <div class="numbers-linear">{loss_curves(curves)}</div>
-<div class="numbers-log">{loss_curves(curves, log=True)}</div></div>
+<div class="numbers-log">{loss_curves(curves, log=True)}</div>
+{losses_table(found.comparison)}</div>
 <div class="reading"><p>A loss tells that training runs, not which result is better: the methods see
 the same pictures, timesteps and noise at each step, but a lower loss can mean a remembered
 background.</p><p>Faint: each step. Line: the mean over a twentieth of all steps.</p></div></div>"""
