@@ -30,11 +30,12 @@ function finding(view) {
     const source = found.source ?? BLANK, late = found.step > 0 && found.step < view.step();
     const coming = view.data.notes?.[image.dataset.prompt] ?? (found.coming ? `step ${found.coming}` : "");
     cell.classList.toggle("absent", !found.source);
-    cell.dataset.note = found.source ? "" : coming || "not drawn";
+    const never = image.dataset.column === "base" && view.data.drawing ? "being drawn" : "not drawn";
+    cell.dataset.note = found.source ? "" : coming || never;
     cell.dataset.late = found.source && late ? `step ${found.step}` : "";
     if (image.getAttribute("src") !== source) image.src = source;
     const at = found.step === "last" ? "last step" : `step ${found.step}`;
-    const absent = found.source ? "" : coming ? ": still to come" : ": not drawn";
+    const absent = found.source ? "" : coming ? ": still to come" : `: ${never}`;
     image.alt = `${image.dataset.text}, ${at}, seed ${found.seed}${absent}`;
   };
 

@@ -3,6 +3,9 @@ function holding(view) {
   const { root } = view, LONG_MS = 250, FAR = 10;  // a shorter press is a click, a longer way a swipe
   const WAYS = { ",": -1, "<": -1, ";": -1, ".": 1, ">": 1, ":": 1 };  // with Shift, layouts differ
   const inside = (event) => event.target.closest?.(".matrix");
+  /* Keys count in the matrix, and wherever nothing is typed while the mouse is over it. */
+  const TYPING = "textarea, select, dialog, input:not([type=range], [type=radio], [type=checkbox])";
+  const here = (event) => inside(event) || (!event.target.closest?.(TYPING) && root.querySelector(".matrix:hover"));
   let press = null;
   view.held = false;  // a click that ends a long press is none
 
@@ -13,8 +16,8 @@ function holding(view) {
     view.base = false;
     if (shown) view.draw();
   };
-  root.addEventListener("keydown", (event) => {
-    if (!inside(event) || event.ctrlKey || event.metaKey || event.altKey) return;
+  document.addEventListener("keydown", (event) => {
+    if (!here(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key.toLowerCase() === "b" && !event.repeat) {
       view.base = true;
       view.draw(-1);
@@ -25,7 +28,7 @@ function holding(view) {
     const { all } = view.data, now = all.filter((one) => one <= view.step()).length - 1;
     view.go(event.shiftKey ? (way < 0 ? 0 : all.length - 1) : now + way);
   });
-  root.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") release(); });
+  document.addEventListener("keyup", (event) => { if (event.key.toLowerCase() === "b") release(); });
   root.addEventListener("focusout", (event) => { if (view.base && !event.relatedTarget) release(); });
   root.addEventListener("pointerdown", (event) => {
     const image = inside(event) && event.target.closest("img[data-column]");

@@ -109,6 +109,8 @@ def _value(
     copies = ""
     if metric == "subject_fidelity" and anchor.usable and value.mean > 100.0:
         copies = f"<small><b>Check:</b> {words.COPIES}</small>"
+    if metric == "prompt_fidelity" and anchor.usable and value.mean < 0.0:
+        copies = f"<small>{words.BELOW}</small>"
     return (
         f'<span class="number">{words.number(value.mean, digits)}</span> '
         f'<span class="range">{", ".join(filter(None, beside))}</span>{bar}{copies}'

@@ -46,6 +46,7 @@ METRICS = {
 }
 COPIES = "Closer than your own pictures are to each other. Look for copies."
 UNSCALED = "The judge cannot tell your subject from others well enough to scale this."
+BELOW = "Below 0: the judge sees your subject rather than what the prompt says."
 LEARNING_RATES = (
     "Presets' learning rates were chosen on other subjects; a better one may exist for any method."
 )
@@ -219,6 +220,14 @@ def caveats(comparison: Comparison) -> list[str]:
         lines.append(
             f"A stricter rule is used because {small(len(trainings))} methods are compared."
         )
+    for run in comparison["runs"]:
+        if run["samples"] and run["stopped_at"] is not None:
+            lines.append(
+                f"{run['label']} was stopped at step {run['stopped_at']} of "
+                f"{run['settings']['steps']} and is compared as it stood then."
+            )
+    if comparison["pairs"]:
+        lines.append("The words weigh how large the differences are, not only how many there are.")
     lines.append(LEARNING_RATES)
     return lines
 

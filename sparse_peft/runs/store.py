@@ -14,6 +14,8 @@ from sparse_peft.runs.spec import ComparisonSpec, RunSpec, State
 from sparse_peft.tables import nearest
 
 _COLUMNS = "id, comparison, kind, owner, state, device, attempts, error, note"
+# Somebody waits for a drawing or a measurement of seconds: it does not stand behind trainings.
+_TURN = "kind NOT IN ('generate', 'probe'), position"
 _READY = """
     state = 'queued' AND NOT EXISTS (
         SELECT 1 FROM needs JOIN runs AS needed ON needed.id = needs.need
@@ -109,7 +111,7 @@ class Store:
         rows = self._db.execute(
             "UPDATE runs SET state = 'running', device = ?, attempts = attempts + 1, "
             "error = NULL, note = NULL WHERE id = "
-            f"(SELECT id FROM runs WHERE {_READY} ORDER BY position LIMIT 1) RETURNING {_COLUMNS}",
+            f"(SELECT id FROM runs WHERE {_READY} ORDER BY {_TURN} LIMIT 1) RETURNING {_COLUMNS}",
             (device,),
         ).fetchall()
         return RunRow(*rows[0]) if rows else None

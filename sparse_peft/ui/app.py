@@ -125,7 +125,7 @@ def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Re
         if desk is None:
             return [gr.skip()] * (len(BOARDS) + 1)
         with turns[desk.owner]:
-            answer = perform(ACTIONS, desk, asked)
+            answer = mistakes.before(desk.owner, asked) or perform(ACTIONS, desk, asked)
             return _answered(desk, mistakes.beside(desk.owner, asked, answer))
 
     return act
@@ -167,7 +167,8 @@ def _answered(desk: Desk, answer: Answer) -> list[Any]:
 
 def _drawn(name: str, board: Board, desk: Desk, answer: Answer) -> Any:
     value = board.render(desk, answer.errors)
-    return value | {"open": desk.open, "said": answer.said, "board": name}
+    told = {"open": desk.open, "said": answer.said, "anew": answer.anew, "board": name}
+    return value | told
 
 
 def theme() -> gr.themes.Base:
@@ -198,6 +199,8 @@ def head() -> str:
     sheets += [path for path in sorted(HERE.glob("*.css")) if path.name != "page.css"]
     style = "\n".join([faces, hues, *(path.read_text(encoding="utf-8") for path in sheets)])
     scripts = [REPORT / f"{name}.js" for name in SHARED]
-    scripts += [HERE / f"{name}.js" for name in ("studio", "studio_say", "studio_pulse")]
+    scripts += [
+        HERE / f"{name}.js" for name in ("studio", "studio_say", "studio_fields", "studio_pulse")
+    ]
     script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     return f"<style>{style}</style><script>{script}</script>"

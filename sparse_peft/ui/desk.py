@@ -88,6 +88,8 @@ class Answer:
     """a sentence for the live region"""
     view: Mapping[str, str] = field(default_factory=dict)
     """what else its boards show, this once"""
+    anew: bool = False
+    """whether fields show what is kept instead of what was typed into them"""
     errors: Mapping[str, str] = field(default_factory=dict)
     """a sentence for each field that has to be mended first"""
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from sparse_peft.ui.desk import Answer
 
-FIELDS = (
-    "steps", "train_seeds", "seed", "field", "lr", "prompts",
-    "caption", "noun", "token", "backbone",
-)  # fmt: skip
+OF_PICTURES = ("caption", "noun", "token", "backbone")
+FIELDS = (*OF_PICTURES, "steps", "train_seeds", "seed", "field", "lr", "prompts")
+# What must be mended before a button goes on; "next" brings its own noun.
+GATES = {"next": ("caption", "token", "backbone"), "start": FIELDS}
 ANEW = ("preset", "reset", "again", "more_seeds", "example", "reuse", "clear", "forget_all")
 MOST_OWNERS = 1000
 
@@ -27,6 +27,16 @@ class Mistakes:
     def __init__(self) -> None:
         self._of: OrderedDict[str, dict[Field, Mapping[str, str]]] = OrderedDict()
 
+    def before(self, owner: str, asked: Mapping[str, Any]) -> Answer | None:
+        """What stands in the way of going on: what was refused, told again; None: nothing does."""
+        gate = GATES.get(str(asked.get("do")), ())
+        standing = {f: told for f, told in self._of.get(owner, {}).items() if f[0] in gate}
+        if not standing:
+            return None
+        errors = {name: text for told in standing.values() for name, text in told.items()}
+        first = any(field[0] in OF_PICTURES for field in standing)
+        return Answer(("pictures", "methods"), "pictures" if first else None, errors=errors)
+
     def beside(self, owner: str, asked: Mapping[str, Any], answer: Answer) -> Answer:
         """The answer to a click, with the mistakes that still stand elsewhere."""
         standing = self._of.setdefault(owner, {})
@@ -35,6 +45,7 @@ class Mistakes:
             self._of.popitem(last=False)
         if asked.get("do") in ANEW and not answer.errors:
             standing.clear()
+            answer = replace(answer, anew=True)
         if asked.get("do") in FIELDS:
             field = tuple(str(asked.get(key)) for key in ("do", "method", "name", "picture"))
             standing.pop(field, None)

@@ -65,6 +65,14 @@ def test_a_run_waits_until_its_needs_are_finished(store: Store) -> None:
     assert [row.id if row else None for row in claimed] == ["a", "b", None]
 
 
+def test_a_drawing_or_a_measurement_does_not_stand_behind_trainings(store: Store) -> None:
+    submit(store)
+    store.submit(None, [RunSpec("drawing", "generate", "me", None)])
+    store.submit(None, [RunSpec("probing", "probe", "me", None)])
+    claimed = [store.claim(f"cpu-{i}") for i in range(3)]
+    assert [row.id if row else None for row in claimed] == ["drawing", "probing", "p"]
+
+
 def test_what_waits_for_a_failed_run_fails_with_a_sentence(store: Store) -> None:
     submit(store)
     store.submit(None, [run("after", "a")])

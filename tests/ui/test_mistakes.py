@@ -46,10 +46,32 @@ def test_the_mistake_of_a_button_is_told_once() -> None:
 def test_a_new_form_and_a_new_page_begin_without() -> None:
     mistakes = Mistakes()
     mistakes.beside("a", asked("steps", steps="0"), WRONG)
-    assert mistakes.beside("a", asked("reset"), RIGHT).errors == {}
+    again = mistakes.beside("a", asked("reset"), RIGHT)
+    assert (again.errors, again.anew) == ({}, True)
     mistakes.beside("a", asked("steps", steps="0"), WRONG)
     mistakes.forget("a")
     assert mistakes.beside("a", asked("budget", stop=3), RIGHT).errors == {}
+
+
+def test_going_on_waits_for_the_mending() -> None:
+    mistakes = Mistakes()
+    assert mistakes.before("a", asked("start")) is None
+    mistakes.beside("a", asked("steps", steps="0"), WRONG)
+    told = mistakes.before("a", asked("start"))
+    assert told is not None
+    assert (told.errors, told.tab) == (WRONG.errors, None)
+    assert mistakes.before("a", asked("next")) is None  # that step has nothing wrong
+    long = Answer(errors={"picture:00.png": "At most 300."})
+    mistakes.beside("a", asked("caption", picture="00.png", text="x"), long)
+    told = mistakes.before("a", asked("next"))
+    assert told is not None
+    assert told.errors == long.errors
+    told = mistakes.before("a", asked("start"))
+    assert told is not None
+    assert told.tab == "pictures"
+    mistakes.beside("a", asked("caption", picture="00.png", text="y"), RIGHT)
+    mistakes.beside("a", asked("steps", steps="9"), RIGHT)
+    assert mistakes.before("a", asked("start")) is None
 
 
 def test_only_so_many_persons_are_kept() -> None:

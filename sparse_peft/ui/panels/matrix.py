@@ -91,6 +91,9 @@ def data(desk: Desk, found: Opened, own: Sequence[Own]) -> dict[str, Any]:
         "closest": closest(desk, found),
         "mine": [source(path) for path in comparison["pictures"]],
         "keys": KEYS,
+        "drawing": any(
+            found.runs[run].state == "running" for run in found.prepares if run in found.runs
+        ),
     }
 
 
@@ -146,7 +149,7 @@ def _draw(desk: Desk, found: Opened, errors: Mapping[str, str]) -> str:
     off = "" if trained else " disabled"
     return f"""<form class="matrix-own"><label for="matrix-own">+ a prompt of your own: your {noun}
 </label><input class="field" id="matrix-own" name="prompt" maxlength="200" autocomplete="off"
-placeholder="riding a bicycle"{wrong}{off}><button class="button"{off}>Draw{price}</button>{said}
+placeholder="on the beach"{wrong}{off}><button class="button"{off}>Draw{price}</button>{said}
 {later}</form>"""
 
 

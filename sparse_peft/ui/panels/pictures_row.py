@@ -8,7 +8,8 @@ from sparse_peft.data.pictures import Picture
 from sparse_peft.ui import gathering, row
 from sparse_peft.ui.draft import Draft
 
-CAPTION_HINT = "where is it? (helps the backbone tell the subject from the place)"
+CAPTION_HINT = "where is it?"
+WHY_CAPTIONS = "A caption that says where it is helps the backbone tell the subject from the place."
 ONE_PICTURE = (
     "One picture works, but every method will copy its background. Two or three more help a lot."
 )
@@ -54,6 +55,7 @@ def _top(draft: Draft) -> str:
 <p class="pictures-ready">{gathering.count_line(draft)}</p>
 <p class="muted" id="pictures-how"{"" if some else " hidden"}>\
 <span class="pictures-wide">{HOW}</span><span class="pictures-phone">{HOW_ON_PHONE}</span> \
+{WHY_CAPTIONS} \
 <span class="unseen">{HOW_BY_KEYS}</span></p>"""
 
 
@@ -120,7 +122,7 @@ def _left_out(findings: Iterable[Finding]) -> str:
         f'<li data-picture="{escape(finding.picture or "")}"><p class="note"><b>Check:</b> '
         f"<b>{escape(finding.picture or '')}</b> {escape(finding.text)}</p>"
         '<button type="button" class="button quiet" data-do="remove" '
-        f'aria-label="Forget it: {escape(finding.picture or "")}">Forget it</button></li>'
+        f'aria-label="Dismiss: {escape(finding.picture or "")}">Dismiss</button></li>'
         for finding in findings
     )
     return lines and f'<ul class="pictures-left-out" aria-label="Left out">{lines}</ul>'

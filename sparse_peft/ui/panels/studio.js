@@ -19,7 +19,10 @@ var studio = (() => {
   };
   self.sync = () => {
     const at = buttons().findIndex((button) => button.ariaSelected === "true");
-    if (at >= 0) write("tab", TABS[at]);
+    if (at < 0) return;
+    if (at !== (self.at ?? at)) scrollTo(0, 0);
+    self.at = at;
+    write("tab", TABS[at]);
   };
   self.tab = (name) => { buttons()[TABS.indexOf(name)]?.click(); };
   self.act = (trigger, detail) => {
@@ -33,6 +36,7 @@ var studio = (() => {
     const open = value.open || "", stale = open !== self.open && open === self.left;
     if (stale && performance.now() - self.leftAt < STALE_MS) self.look?.([name]);
     else opened(open);
+    if (value.anew) self.untyped(boards[name].element);
     if (value.said && value.said !== self.said) self.say(value.said);
     self.said = value.said;
     self.answered?.();
@@ -42,7 +46,7 @@ var studio = (() => {
   self.join = (element, props, trigger, watch) => {
     const board = element.closest("[id^=board-]")?.id.slice("board-".length);
     if (!board || boards[board]) return;
-    boards[board] = { trigger, props };
+    boards[board] = { trigger, props, element };
     watch("value", () => drawn(board, props.value));
     drawn(board, props.value);
   };
