@@ -19,6 +19,7 @@ LEAST_SIDE = 64
 LONGEST_ASPECT = 6
 LARGEST_SIDE = 2048  # of the PNG: twice what the largest backbone sees
 SHARPNESS_SIDE = 256
+THUMBNAIL_SIDE = 32
 PNG_COMPRESSION = 3  # a third of the default's time for 5 % more bytes
 ALLOWED = "JPEG, PNG, WebP, BMP, GIF or HEIC"
 ANIMATED = ("GIF", "WEBP", "PNG")
@@ -46,6 +47,19 @@ _REFUSED = {  # first bytes -> what a person calls it
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How small a picture may be, and how small it is made, in pixels."""
+
+    least_side: int = LEAST_SIDE
+    kept_side: int = LARGEST_SIDE
+    """The shorter side of the PNG is this at most."""
+
+
+SUBJECT = Sizes()
+LABELLED = Sizes(least_side=16, kept_side=512)  # drawings may be small; no tower sees more than 512
+
+
+@dataclass(frozen=True)
 class Decoded:
     """A clean picture and what was measured on it."""
 
@@ -59,6 +73,9 @@ class Decoded:
     """Variance of the Laplacian of the central square, grey 0..255, at SHARPNESS_SIDE."""
     difference_hash: int
     """64 bits that stay nearly the same when a picture is scaled, recoloured or compressed."""
+    thumbnail: bytes
+    """THUMBNAIL_SIDE x THUMBNAIL_SIDE in grey, row by row: tells drawings apart, whose hash is
+    nearly empty."""
 
 
 def kind_of(data: bytes) -> str:
@@ -77,24 +94,24 @@ def kind_of(data: bytes) -> str:
     raise UnreadableError(f"it is {_what(data)}; use {ALLOWED}")
 
 
-def decode(data: bytes) -> Decoded:
+def decode(data: bytes, sizes: Sizes = SUBJECT) -> Decoded:
     """One picture, upright, in sRGB over white, without metadata.
 
     Raises:
         UnreadableError: says what is wrong with it.
     """
     image = _opened(data, kind_of(data))
-    _check_size(*image.size)
+    _check_size(*image.size, sizes.least_side)
     try:
         animated = image.format in ANIMATED and bool(getattr(image, "is_animated", False))
-        picture = _clean(image)
+        picture = _clean(image, sizes.kept_side)
     except MemoryError as error:
         raise UnreadableError("it needs too much memory to decode; make it smaller") from error
     except (
         Exception
     ) as error:  # Pillow's decoders raise whatever a damaged file makes them trip over
         raise UnreadableError("it is cut off or damaged; save or copy it again") from error
-    _check_size(*picture.size)
+    _check_size(*picture.size, sizes.least_side)
     file = BytesIO()
     picture.save(file, "PNG", compress_level=PNG_COMPRESSION)
     return Decoded(
@@ -104,6 +121,7 @@ def decode(data: bytes) -> Decoded:
         animated=animated,
         sharpness=sharpness(picture),
         difference_hash=difference_hash(picture),
+        thumbnail=thumbnail(picture),
     )
 
 
@@ -125,6 +143,12 @@ def difference_hash(picture: Image.Image) -> int:
     grey = np.asarray(picture.convert("L").resize((9, 8), Image.Resampling.BOX))
     bits = np.packbits(grey[:, 1:] > grey[:, :-1])
     return int.from_bytes(bits.tobytes(), "big")
+
+
+def thumbnail(picture: Image.Image) -> bytes:
+    """The picture in grey, squeezed into a square of THUMBNAIL_SIDE."""
+    side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
+    return picture.convert("L").resize(side, Image.Resampling.BOX).tobytes()
 
 
 def _container(brand: str) -> str:
@@ -168,16 +192,16 @@ def _opened(data: bytes, kind: str) -> Image.Image:
         raise UnreadableError("it is cut off or damaged; save or copy it again") from error
 
 
-def _check_size(width: int, height: int) -> None:
+def _check_size(width: int, height: int, least_side: int) -> None:
     if width * height > MOST_PIXELS:
         megapixels = math.ceil(width * height / 1e6)
         raise UnreadableError(
             f"{width} x {height} is {megapixels} megapixels, at most {MOST_PIXELS // 10**6} are"
             " allowed; make it smaller"
         )
-    if min(width, height) < LEAST_SIDE:
+    if min(width, height) < least_side:
         raise UnreadableError(
-            f"{width} x {height} is too small, at least {LEAST_SIDE} x {LEAST_SIDE} is needed"
+            f"{width} x {height} is too small, at least {least_side} x {least_side} is needed"
         )
     if max(width, height) > LONGEST_ASPECT * min(width, height):
         raise UnreadableError(
@@ -185,16 +209,16 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _clean(image: Image.Image) -> Image.Image:
-    """RGB, upright, at most LARGEST_SIDE, with nothing attached."""
-    scale = min(1.0, LARGEST_SIDE / max(image.size))
+def _clean(image: Image.Image, kept_side: int) -> Image.Image:
+    """RGB, upright, at most LARGEST_SIDE and `kept_side`, with nothing attached."""
+    scale = min(1.0, LARGEST_SIDE / max(image.size), kept_side / min(image.size))
     fitted = (round(image.width * scale), round(image.height * scale))
     image.draft(
         None, fitted
     )  # a JPEG is decoded at 1/2, 1/4 or 1/8 where that is still large enough
     profile = image.info.get("icc_profile")
     image = _scalable(image)
-    image.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
+    image.thumbnail((max(fitted), max(fitted)), Image.Resampling.LANCZOS)
     image = ImageOps.exif_transpose(image)
     image = _srgb(_over_white(image), profile)
     image.info = {}  # Pillow would write the colour profile into the PNG

@@ -1,9 +1,10 @@
 """The picture decoder: a process with hard limits that answers one picture after another.
 
-`python -m sparse_peft.data.decoder` is started by `sandbox.Sandbox`, never by a person. It opens no
-file: a picture arrives on standard input, and its PNG leaves on standard output. A picture that
-takes a decoder over still runs as the person who started it, but finds no secret in its
-environment, writes nothing into a file, and has neither memory nor time to harm the machine.
+`python -m sparse_peft.data.decoder LEAST_SIDE KEPT_SIDE` is started by `sandbox.Sandbox`, never by
+a person. It opens no file: a picture arrives on standard input, and its PNG leaves on standard
+output. A picture that takes a decoder over still runs as the person who started it, but finds no
+secret in its environment, writes nothing into a file, and has neither memory nor time to harm the
+machine.
 """
 
 import json
@@ -17,7 +18,7 @@ from typing import IO
 
 from PIL import Image
 
-from sparse_peft.data.clean import decode
+from sparse_peft.data.clean import SUBJECT, Sizes, decode
 from sparse_peft.data.findings import UnreadableError
 
 MEMORY_BYTES = 5 * 2**28  # address space; 40 megapixels of lossless WebP need 1.0 GB of these 1.3
@@ -46,10 +47,11 @@ def _at_most(value: int, hard: int) -> int:
     return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
-def answer(data: bytes) -> bytes:
+def answer(data: bytes, sizes: Sizes = SUBJECT) -> bytes:
     """The reply to one picture: HEAD, a JSON table, the PNG."""
     try:
-        table = asdict(decode(data))
+        table = asdict(decode(data, sizes))
+        table["thumbnail"] = table["thumbnail"].hex()
     except UnreadableError as error:
         table = {"unreadable": str(error), "png": b""}
     png: bytes = table.pop("png")
@@ -57,14 +59,14 @@ def answer(data: bytes) -> bytes:
     return b"".join((HEAD.pack(len(text), len(png)), text, png))
 
 
-def serve(requests: IO[bytes], replies: IO[bytes]) -> None:
+def serve(requests: IO[bytes], replies: IO[bytes], sizes: Sizes) -> None:
     """Answer pictures until there are no more: a request is HEAD of (bytes, 0), then the bytes."""
     replies.write(HEAD.pack(0, 0))  # ready
     replies.flush()
     while head := requests.read(HEAD.size):
         size, _ = HEAD.unpack(head)
         allow_seconds(CPU_SECONDS)
-        replies.write(answer(requests.read(size)))
+        replies.write(answer(requests.read(size), sizes))
         replies.flush()
 
 
@@ -74,7 +76,7 @@ def main() -> None:
         resource.setrlimit(limit, (allowed, allowed))
     Image.MAX_IMAGE_PIXELS = None  # `clean` has its own bound, and names it
     warnings.simplefilter("ignore")  # about damaged metadata, which is thrown away
-    serve(sys.stdin.buffer, sys.stdout.buffer)
+    serve(sys.stdin.buffer, sys.stdout.buffer, Sizes(*map(int, sys.argv[1:])))
 
 
 if __name__ == "__main__":

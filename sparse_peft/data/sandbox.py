@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from sparse_peft.data.clean import LARGEST_SIDE, Decoded
+from sparse_peft.data.clean import LARGEST_SIDE, SUBJECT, THUMBNAIL_SIDE, Decoded, Sizes
 from sparse_peft.data.decoder import CPU_SECONDS, HEAD
 from sparse_peft.data.findings import UnreadableError
 
@@ -39,9 +39,12 @@ class Sandbox:
     """
 
     def __init__(
-        self, command: Sequence[str] = DECODER, wall_seconds: float = WALL_SECONDS
+        self,
+        command: Sequence[str] = DECODER,
+        wall_seconds: float = WALL_SECONDS,
+        sizes: Sizes = SUBJECT,
     ) -> None:
-        self._command = command
+        self._command = (*command, str(sizes.least_side), str(sizes.kept_side))
         self._wall_seconds = wall_seconds
         self._child: Child | None = None
 
@@ -148,10 +151,13 @@ def _checked(text: bytes, png: bytes) -> Decoded:
             animated=bool(table["animated"]),
             sharpness=float(table["sharpness"]),
             difference_hash=int(table["difference_hash"]),
+            thumbnail=bytes.fromhex(table["thumbnail"]),
         )
     except (KeyError, TypeError) as error:
         raise ValueError("a reply with something missing") from error
     size = struct.unpack(">II", png[16:24].ljust(8, b"\0"))
     if not png.startswith(b"\x89PNG") or size != (decoded.width, decoded.height):
         raise ValueError("a reply without its picture")
+    if len(decoded.thumbnail) != THUMBNAIL_SIDE**2:
+        raise ValueError("a reply without its thumbnail")
     return decoded

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from sparse_peft.data.clean import LARGEST_SIDE, Decoded, difference_hash, sharpness
+from sparse_peft.data.clean import (
+    LABELLED,
+    LARGEST_SIDE,
+    Decoded,
+    difference_hash,
+    sharpness,
+    thumbnail,
+)
 from sparse_peft.data.findings import UnreadableError
 from sparse_peft.data.sandbox import Sandbox
 
@@ -154,6 +161,19 @@ def test_a_large_picture_is_made_smaller(sandbox: Sandbox) -> None:
         assert corners(decoded) == ["red", "lime", "white", "blue"]
 
 
+def test_pictures_of_classes_may_be_small_and_are_kept_smaller() -> None:
+    shapes = {(28, 28): (28, 28), (16, 90): (16, 90), (4000, 3000): (683, 512),
+              (3000, 600): (2048, 410), (600, 513): (599, 512)}  # fmt: skip
+    with Sandbox(sizes=LABELLED) as sandbox:
+        for shape, kept in shapes.items():
+            decoded = sandbox.decode(hostile.encoded(hostile.quarters(*shape), "JPEG"))
+            assert (decoded.width, decoded.height) == kept
+        with pytest.raises(UnreadableError, match="15 x 15 is too small, at least 16 x 16"):
+            sandbox.decode(hostile.encoded(hostile.quarters(15, 15), "PNG"))
+        with pytest.raises(UnreadableError, match="16 x 97 is too long"):
+            sandbox.decode(hostile.encoded(hostile.quarters(16, 97), "PNG"))
+
+
 def test_pixels_beyond_the_announced_size_are_never_unpacked(sandbox: Sandbox) -> None:
     decoded = sandbox.decode(hostile.data_bomb_png())
     assert (decoded.width, decoded.height) == (128, 96)
@@ -172,3 +192,11 @@ def test_the_hash_of_a_changed_copy_is_near_and_of_another_picture_far() -> None
     assert all((original ^ difference_hash(copy)).bit_count() <= 6 for copy in copies)
     other = difference_hash(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT))
     assert (original ^ other).bit_count() > 12
+
+
+def test_the_thumbnail_is_the_picture_in_grey_row_by_row(sandbox: Sandbox) -> None:
+    decoded = sandbox.decode(hostile.encoded(hostile.quarters(), "PNG"))
+    grey = np.frombuffer(decoded.thumbnail, dtype=np.uint8).reshape(32, 32)
+    assert np.unique(grey[:15, :15]).tolist() == [76]  # red
+    assert np.unique(grey[17:, :15]).tolist() == [255]  # white
+    assert decoded.thumbnail == thumbnail(hostile.quarters())

@@ -1,5 +1,6 @@
 """The parent's side: a child that dies, hangs, cheats or is exhausted costs one picture."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -20,7 +21,7 @@ def attempt(action):
         return action()
     except (OSError, MemoryError) as error:
         raise decoder.UnreadableError(type(error).__name__)
-def rogue(data):
+def rogue(data, sizes):
     if data == b"crash": os.kill(os.getpid(), signal.SIGSEGV)
     if data == b"spin":
         while True: pass
@@ -30,7 +31,7 @@ def rogue(data):
     if data == b"environment": raise decoder.UnreadableError(" ".join(sorted(os.environ)))
     if data == b"words": raise decoder.UnreadableError("x" * 5000)
     if data.startswith(b"say "): say(data[4:])
-    return real(data)
+    return real(data, sizes)
 def say(reply):
     sys.stdout.buffer.write(reply)
     sys.stdout.buffer.flush()
@@ -88,8 +89,11 @@ def test_a_child_that_says_nonsense_is_ended(reply: bytes) -> None:
         assert sandbox.decode(hostile.jpeg()).width == 128
 
 
-def test_a_reply_whose_picture_has_another_size_is_refused() -> None:
-    text = b'{"width": 9, "height": 9, "animated": false, "sharpness": 1.0, "difference_hash": 1}'
+@pytest.mark.parametrize(("side", "thumbnail"), [(9, 1024), (128, 1023)])
+def test_a_reply_whose_picture_has_another_size_is_refused(side: int, thumbnail: int) -> None:
+    table = {"width": side, "height": 96, "animated": False, "sharpness": 1.0}
+    table |= {"difference_hash": 1, "thumbnail": "00" * thumbnail}
+    text = json.dumps(table).encode()
     png = hostile.encoded(hostile.quarters(), "PNG")
     head = len(text).to_bytes(4, "big") + len(png).to_bytes(4, "big")
     with rogue() as sandbox:

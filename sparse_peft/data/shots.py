@@ -1,0 +1,142 @@
+"""Shots: the few pictures of each class that are trained on, drawn by seed, and what is tested on.
+
+What is drawn of a class follows from the seed, its name and its pictures alone: another class, or
+another order of them, changes nothing. Of one seed, 4 shots are its 2 shots and two more.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sparse_peft.data.findings import listed, shown
+from sparse_peft.data.labelled import Labelled, Split
+from sparse_peft.errors import DataError, SpecError
+
+TRAINABLE: tuple[Split, ...] = ("pool", "train")
+TESTABLE: tuple[Split, ...] = ("pool", "test")
+MOST_NAMED = 5  # classes in one sentence
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Places in a set's `pictures`, by class."""
+
+    train: tuple[int, ...]
+    """The shots of the first class, of the second, and so on; a place can stand there twice."""
+    test: tuple[int, ...]
+
+
+def draw(labelled: Labelled, shots: int, seed: int, classes: Sequence[int] | None = None) -> Draw:
+    """The shots of each class, and the pictures to test on.
+
+    A published draw of so many shots by this seed is taken as it is. A class of a published set
+    with fewer pictures than shots is drawn from with replacement, as CoOp does. What is drawn from
+    the pool is not tested on; pictures of the split "val" are neither drawn nor tested on.
+
+    Args:
+        shots: a class.
+        classes: labels to draw; None: all.
+
+    Raises:
+        SpecError, DataError: what `check_shots` says.
+
+    Source: Zhou et al. 2022, arXiv:2109.01134, section 4.1: `shots` pictures of each class for
+        training, the whole test set for testing. Their one stream of random numbers runs through
+        all classes; ours are keyed by class, so that a class more changes no other's draw.
+    """
+    check_shots(labelled, shots, classes)
+    labels = _labels(labelled, classes)
+    published = labelled.drawn.get(f"{shots}-{seed}")
+    if published is None:
+        chosen = {label: _ranked(labelled, label, shots, seed) for label in labels}
+    else:
+        chosen = _of_published(labelled, labels, published)
+    train = [place for places in chosen.values() for place in places]
+    taken = set(train)
+    testable = (place for label in labels for place in labelled.places(label, *TESTABLE))
+    test = [place for place in testable if place not in taken]
+    return Draw(tuple(train), tuple(test))
+
+
+def check_shots(labelled: Labelled, shots: int, classes: Sequence[int] | None = None) -> None:
+    """Return if so many shots a class can be drawn and something is left to test on.
+
+    Args:
+        classes: labels that will be drawn; None: all.
+
+    Raises:
+        SpecError: no shots at all.
+        DataError: one class only, a class with too few pictures, or with none left to test on.
+    """
+    if shots < 1:
+        raise SpecError(f"shots is {shots}; expected 1 or more pictures of each class.")
+    labels = _labels(labelled, classes)
+    if len(labels) < 2:
+        names = [shown(labelled.classes[label]) for label in labels]
+        raise DataError(
+            f"There is one class only ({listed(names)}); at least two are needed to tell apart."
+        )
+    _check_tested(labelled, labels)
+    _check_enough(labelled, shots, labels)
+
+
+def _check_tested(labelled: Labelled, labels: Sequence[int]) -> None:
+    testable = labelled.counts(*TESTABLE)
+    bare = [shown(labelled.classes[label]) for label in labels if testable[label] == 0]
+    if bare:
+        raise DataError(f"There is no picture to test on of {listed(bare, MOST_NAMED)}; add some.")
+
+
+def _check_enough(labelled: Labelled, shots: int, labels: Sequence[int]) -> None:
+    """Of its own pictures a class needs its shots, and one more where the pool is tested on too."""
+    have, test = labelled.counts(*TRAINABLE), labelled.counts("test")
+    in_place = labelled.root is not None
+    spare = 0 if all(test[label] for label in labels) else 1
+    needed = (1 if in_place else shots) + spare
+    short = [label for label in labels if have[label] < needed]
+    if not short:
+        return
+    names = [f"{shown(labelled.classes[label])}: {have[label]}" for label in short]
+    most = min(have[label] for label in short) - spare
+    fewer = f"Take at most {_counted(most, 'shot')}, or add" if 1 <= most < shots else "Add"
+    raise DataError(
+        f"{_counted(shots, 'shot')} a class {'needs' if shots == 1 else 'need'}"
+        f" {_counted(needed, 'picture')} of it{', one of them to test on' if spare else ''};"
+        f" {len(short)} of {len(labels)} classes {'has' if len(short) == 1 else 'have'} fewer"
+        f" ({listed(names, MOST_NAMED)}). {fewer} pictures."
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def _labels(labelled: Labelled, classes: Sequence[int] | None) -> Sequence[int]:
+    return range(len(labelled.classes)) if classes is None else classes
+
+
+def _ranked(labelled: Labelled, label: int, shots: int, seed: int) -> list[int]:
+    """The first `shots` pictures of a shuffled class; too few are drawn with replacement."""
+    places = labelled.places(label, *TRAINABLE)
+    # `random()` alone is promised to stay the same in every version of Python; `sample` is not.
+    dice = random.Random(f"{seed}/{labelled.classes[label]}")
+    if len(places) < shots:
+        return [places[int(dice.random() * len(places))] for _ in range(shots)]
+    order = {place: dice.random() for place in places}
+    return sorted(places, key=order.__getitem__)[:shots]
+
+
+def _of_published(
+    labelled: Labelled, labels: Sequence[int], places: Sequence[int]
+) -> dict[int, list[int]]:
+    chosen: dict[int, list[int]] = {label: [] for label in labels}
+    for place in places:
+        if labelled.pictures[place].label in chosen:
+            chosen[labelled.pictures[place].label].append(place)
+    missing = [labelled.classes[label] for label, found in chosen.items() if not found]
+    if missing:
+        raise DataError(
+            f"The published draw of {labelled.title or 'this set'} has no picture of"
+            f" {listed(missing, MOST_NAMED)}; remove its file to draw anew."
+        )
+    return chosen
