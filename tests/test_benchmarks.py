@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import figures, layers, main_job, run, so_step, start_up, steps
+from benchmarks import clip_text, figures, layers, main_job, run, so_step, start_up, steps
 from benchmarks.figures import Figure
 from sparse_peft import SO, method_named
 from sparse_peft.backbones import source
@@ -96,6 +96,16 @@ def test_steps_compares_whole_steps_of_the_methods_and_of_dense_so() -> None:
     found = steps.measure(rounds=1)
     assert [figure.what for figure in found] == ["WaveFT", "SO", steps.DENSE]
     assert all(figure.unit == "x LoRA" and figure.value > 0 for figure in found)
+
+
+def test_clip_text_compares_the_same_features_at_two_lengths() -> None:
+    calls = clip_text.contestants("builtin")
+    assert list(calls) == ["24 tokens", "18 tokens"]
+    whole, short = (call() for call in calls.values())
+    torch.testing.assert_close(short, whole, rtol=0, atol=1e-5)
+    [figure] = clip_text.measure(rounds=1, backbone="builtin")
+    assert figure.what == "18 tokens against 24 tokens, forward and backward"
+    assert figure.value > 0
 
 
 def test_start_up_measures_whole_processes_and_what_they_take_beyond_python() -> None:

@@ -1,4 +1,7 @@
-"""Where a backbone's files are, what they are made of and their fingerprint; no torch."""
+"""Where a backbone's files are, what they are made of and their fingerprint; no torch.
+
+What is said here of pipelines is said of CLIPs in `clip_source`, to which these functions turn.
+"""
 
 import hashlib
 import json
@@ -7,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sparse_peft import tables
 from sparse_peft.errors import BackboneError, SpecError
@@ -43,6 +46,7 @@ class Source:
     folder: Path
     family: str
     title: str
+    kind: Literal["diffusion", "clip"] = "diffusion"
 
     @property
     def known_nouns(self) -> tuple[str, ...]:
@@ -61,12 +65,19 @@ class Source:
         return note
 
 
-def resolve(name: str) -> Source:
+def resolve(name: str, task: str = "dreambooth") -> Source:
     """The backbone called `builtin`, a local diffusers folder, or a hub id (`owner/name@revision`).
+
+    Args:
+        task: "fewshot" wants a CLIP instead, by the names of `clip_source.resolve`.
 
     Raises:
         BackboneError: nothing of that name, not a diffusers folder, or a pipeline of another class.
     """
+    if task == "fewshot":
+        from sparse_peft.backbones import clip_source  # it builds on this module
+
+        return clip_source.resolve(name)
     if name == "builtin":
         return _source("builtin", BUILTIN / "pipeline", BUILTIN_TITLE)
     folder = Path(name).expanduser()
@@ -84,12 +95,16 @@ def resolve(name: str) -> Source:
     )
 
 
-def found(name: str) -> Source | None:
+def found(name: str, task: str = "dreambooth") -> Source | None:
     """The backbone of that name if all of it is on this machine; nothing is downloaded.
 
     Raises:
         BackboneError: as in `resolve`, for what is on this machine and no pipeline.
     """
+    if task == "fewshot":
+        from sparse_peft.backbones import clip_source
+
+        return clip_source.found(name)
     if name == "builtin" or Path(name).expanduser().exists() or not HUB_ID.fullmatch(name):
         return resolve(name)
     folder = _downloaded(name)
@@ -100,6 +115,10 @@ def found(name: str) -> Source | None:
 
 def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
     """Shape of every weight that methods may tune: `unet/<module path>` to (out, in)."""
+    if source.kind == "clip":
+        from sparse_peft.backbones import clip_source
+
+        return clip_source.shapes(source, targets)
     pattern = re.compile(TARGETS[targets])
     found = {
         f"unet/{path}": shape
@@ -116,10 +135,19 @@ def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
 
 def fingerprint(source: Source) -> str:
     """sha256 over the sha256 of the backbone's weight files, in order of their names."""
+    if source.kind == "clip":
+        from sparse_peft.backbones import clip_source
+
+        return clip_source.fingerprint(source)
     whole = hashlib.sha256()
     for path in sorted(source.folder.rglob("*.safetensors")):
-        whole.update(_file_sha256(path, path.stat().st_mtime_ns).encode())
+        whole.update(file_sha256(path).encode())
     return whole.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file, read once as long as it does not change."""
+    return _file_sha256(path, path.stat().st_mtime_ns)
 
 
 @cache

@@ -132,15 +132,23 @@ def _card(folder: Path) -> Card:
 
 
 class OpenAdapter:
-    """An adapter at work on its backbone until it is removed."""
+    """An adapter at work on its backbone until it is removed, or made part of it.
 
-    def __init__(self, card: Card, remove: Callable[[], None]) -> None:
+    Args:
+        end: leaves plain modules behind, with the change in them or without.
+    """
+
+    def __init__(self, card: Card, end: Callable[[bool], None]) -> None:
         self.card = card
-        self._remove = remove
+        self._end = end
 
     def remove(self) -> None:
         """Leave the backbone as it was, bit for bit."""
-        self._remove()
+        self._end(False)
+
+    def merge(self) -> None:
+        """Leave plain modules whose weights hold the change."""
+        self._end(True)
 
 
 def open_adapter(
@@ -159,15 +167,14 @@ def open_adapter(
         if not has_weight(components, target):
             raise BackboneError(f"{folder}: the backbone has no weight called {target}.")
     if adapter.sparse:
-        remove = add_differences(components, adapter.card.targets, adapter.tensors, folder)
-    else:
-        remove = _attach_values(components, adapter, folder)
-    return OpenAdapter(adapter.card, remove)
+        restore = add_differences(components, adapter.card.targets, adapter.tensors, folder)
+        return OpenAdapter(adapter.card, lambda keep: None if keep else restore())
+    return OpenAdapter(adapter.card, _attach_values(components, adapter, folder))
 
 
 def _attach_values(
     components: "Mapping[str, torch.nn.Module]", adapter: Adapter, folder: Path
-) -> Callable[[], None]:
+) -> Callable[[bool], None]:
     from sparse_peft.tuners.targets import shapes_of
 
     card = adapter.card
@@ -191,4 +198,4 @@ def _attach_values(
         attachment.remove(keep=False)
         raise BackboneError(f"{folder}: names or shapes of its tensors do not fit its card.")
     attachment.load(values)
-    return lambda: attachment.remove(keep=False)
+    return attachment.remove

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, matrices, refuse_below
+from sparse_peft.methods.sizes import at_least, matrices, not_negative, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -37,6 +37,10 @@ class LoRA:
     """The product is multiplied by alpha / rank; empty means alpha = rank, so 1."""
     dropout: float = 0.0
     """Share of the adapter's input that is dropped in training, 0 to below 1."""
+    rslora: bool = False
+    """Whether the product is multiplied by alpha / sqrt(rank) instead, as CLIP-LoRA does."""
+    weight_decay: float = 1e-4
+    """Decoupled, of AdamW on the adapter's values; 1e-4 is that of diffusers' LoRA scripts."""
 
     def __post_init__(self) -> None:
         at_least("rank", self.rank, 1)
@@ -46,6 +50,7 @@ class LoRA:
             )
         if not 0 <= self.dropout < 1:
             raise SpecError(f"dropout is {self.dropout}; expected 0 to below 1.")
+        not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """Rank 1, and one rank more."""
@@ -83,5 +88,8 @@ class LoRA:
             r=self.rank,
             lora_alpha=self.rank if self.alpha is None else self.alpha,
             lora_dropout=self.dropout,
+            use_rslora=self.rslora,
         )
-        return PeftAttachment(components, targets, config, plan.seed)
+        return PeftAttachment(
+            components, targets, config, plan.seed, weight_decay=self.weight_decay
+        )

@@ -32,6 +32,9 @@ class Attachment(Protocol):
     def penalty(self) -> "torch.Tensor | None":
         """A scalar to add to the loss, or None."""
 
+    def leaves(self) -> "Sequence[torch.Tensor]":
+        """The tensors whose `.grad` the optimizer reads, which need not be its parameters."""
+
     def clip(self, max_norm: float) -> None:
         """Scale all gradients down together if their common norm exceeds `max_norm`."""
 

@@ -50,3 +50,13 @@ def at_least(name: str, value: int, smallest: int) -> None:
     """
     if value < smallest:
         raise SpecError(f"{name} is {value}; expected {smallest} or more.")
+
+
+def not_negative(name: str, value: float) -> None:
+    """Refuse a setting below 0.
+
+    Raises:
+        SpecError: names the setting and what is allowed.
+    """
+    if not value >= 0:
+        raise SpecError(f"{name} is {value}; expected 0 or more.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sparse_peft.errors import SpecError
 from sparse_peft.maths.wavelet_filters import check_family
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, largest, matrices, refuse_below
+from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -42,12 +42,15 @@ class WaveFT:
     """Seed of the places of the coefficients; weights of equal shape share their places."""
     proportional: bool = False
     """Whether large weights get more coefficients than small ones, at the same total."""
+    weight_decay: float = 1e-4
+    """Decoupled, of AdamW on the adapter's values; 1e-4 is that of the official trainer."""
 
     def __post_init__(self) -> None:
         at_least("coefficients", self.coefficients, 1)
         at_least("random_loc_seed", self.random_loc_seed, 0)
         if not self.scaling > 0:
             raise SpecError(f"scaling is {self.scaling}; expected more than 0.")
+        not_negative("weight_decay", self.weight_decay)
         check_family(self.wavelet_family)
 
     def counts(self, shapes: Shapes) -> list[int]:
@@ -136,7 +139,14 @@ class WaveFT:
             random_loc_seed=self.random_loc_seed,
             proportional_parameters=self.proportional,
         )
-        return PeftAttachment(components, targets, config, plan.seed, touched_entries)
+        return PeftAttachment(
+            components,
+            targets,
+            config,
+            plan.seed,
+            touched_entries,
+            weight_decay=self.weight_decay,
+        )
 
 
 def _component(target: str) -> str:

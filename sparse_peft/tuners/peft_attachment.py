@@ -17,8 +17,6 @@ from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
 from sparse_peft.tuners.targets import module_at, paths_by_component
 
 ADAPTER = "default"
-# Of the official WaveFT trainer and of diffusers' LoRA scripts; decoupled, on the adapter alone.
-WEIGHT_DECAY = 1e-4
 
 
 class PeftAttachment:
@@ -28,6 +26,7 @@ class PeftAttachment:
         config: the tuner's settings; targets are filled in for each component.
         seed: of the tuner's own initialisation.
         touched: how many entries of its weight a tuner layer can change, if not all.
+        weight_decay: of AdamW, decoupled, on the adapter's values alone.
     """
 
     def __init__(
@@ -37,6 +36,8 @@ class PeftAttachment:
         config: PeftConfig,
         seed: int,
         touched: Callable[[BaseTunerLayer], int] | None = None,
+        *,
+        weight_decay: float = 0.0,
     ) -> None:
         self._components = {name: components[name] for name in paths_by_component(targets)}
         self._trained_before = [
@@ -56,13 +57,15 @@ class PeftAttachment:
             for param in component.parameters()
             if param.requires_grad
         ]
-        self._touched = touched
+        self._touched, self._weight_decay = touched, weight_decay
         self._optimizer: torch.optim.AdamW | None = None
 
     def optimizer(self, lr: float) -> torch.optim.Optimizer:
         """AdamW on the adapter's values."""
         if self._optimizer is None:
-            self._optimizer = torch.optim.AdamW(self._params, lr=lr, weight_decay=WEIGHT_DECAY)
+            self._optimizer = torch.optim.AdamW(
+                self._params, lr=lr, weight_decay=self._weight_decay
+            )
         return self._optimizer
 
     def before_forward(self, step: int) -> None:
@@ -70,6 +73,10 @@ class PeftAttachment:
 
     def penalty(self) -> None:
         """None."""
+
+    def leaves(self) -> list[nn.Parameter]:
+        """The adapter's values."""
+        return self._params
 
     def clip(self, max_norm: float) -> None:
         """Scale the gradients down together."""

@@ -74,9 +74,13 @@ class SOAttachment:
     def penalty(self) -> None:
         """None."""
 
+    def leaves(self) -> list[Tensor]:
+        """The sampled entries of each weight; the weights themselves keep no gradient."""
+        return list(self._made().sampled.values())
+
     def clip(self, max_norm: float) -> None:
         """Scale the sampled gradients down together."""
-        torch.nn.utils.clip_grad_norm_(self._made().sampled.values(), max_norm)
+        torch.nn.utils.clip_grad_norm_(self.leaves(), max_norm)
 
     def after_step(self, step: int) -> None:
         """Nothing to do."""

@@ -58,6 +58,24 @@ def test_it_is_plain_peft_with_alpha_equal_to_rank():
     assert parts["net"]["block"].to_q.scaling["default"] == 0.5
 
 
+def test_rslora_divides_by_the_root_of_the_rank():
+    parts = components()
+    attachment = LoRA(rank=4, alpha=3.0, rslora=True).attach(parts, TARGETS, PLAN)
+    layer = parts["net"]["block"].to_q
+    torch.nn.init.normal_(layer.lora_B["default"].weight)
+    product = layer.lora_B["default"].weight @ layer.lora_A["default"].weight
+    torch.testing.assert_close(attachment.change(TARGETS[0]), 3.0 / 2.0 * product.detach())
+
+
+def test_weight_decay_is_decoupled_and_on_the_adapter_alone():
+    for decay in (0.0, 0.5):
+        attachment = LoRA(weight_decay=decay).attach(components(), TARGETS, PLAN)
+        [group] = attachment.optimizer(1e-2).param_groups
+        assert isinstance(attachment.optimizer(1e-2), torch.optim.AdamW)
+        assert group["weight_decay"] == decay
+        assert sum(p.numel() for p in group["params"]) == attachment.measured().active
+
+
 def test_only_the_given_modules_are_tuned_though_others_end_alike():
     parts = components()
     trained(LoRA(), parts)
@@ -111,7 +129,12 @@ def test_a_half_precision_base_gets_an_adapter_in_single_precision():
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [({"rank": 0}, "rank"), ({"alpha": 0.0}, "alpha"), ({"dropout": 1.0}, "dropout")],
+    [
+        ({"rank": 0}, "rank"),
+        ({"alpha": 0.0}, "alpha"),
+        ({"dropout": 1.0}, "dropout"),
+        ({"weight_decay": -0.1}, "weight_decay"),
+    ],
 )
 def test_impossible_settings_are_refused_by_name(settings, name):
     with pytest.raises(SpecError, match=f"^{name} is "):
