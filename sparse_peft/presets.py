@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, overload
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import method_named
+from sparse_peft.tasks.fewshot.recipe import ClassesDefaults, ClassTrainingDefaults
 from sparse_peft.tasks.recipe import SharedDefaults, TrainingDefaults
 
 FOLDER = Path(__file__).parents[1] / "presets"
@@ -31,7 +32,7 @@ class MethodDefaults:
 
 @dataclass(frozen=True)
 class Preset:
-    """One recipe."""
+    """One recipe of the DreamBooth task."""
 
     task: Literal["dreambooth"]
     backbone: str
@@ -57,21 +58,67 @@ class Preset:
         Raises:
             SpecError: this preset has no learning rate for it.
         """
-        if name not in self.methods:
-            raise SpecError(
-                f"preset {self.name!r} has no learning rate for {name}; it has one for "
-                f"{', '.join(sorted(self.methods))}. Leave {name} out of --methods, or add "
-                f"[methods.{name}] to a preset file of your own."
-            )
-        return self.methods[name]
+        return _defaults(self.name, self.methods, name)
 
 
-def all_presets() -> list[Preset]:
+@dataclass(frozen=True)
+class ClassesPreset:
+    """One recipe of the few-shot task."""
+
+    task: Literal["fewshot"]
+    backbone: str
+    name: str
+    title: str
+    source: str
+    lora_ranks: float
+    """default budget, in units of LoRA rank 1 on the backbone's targets"""
+    shared: ClassesDefaults
+    training: ClassTrainingDefaults
+    methods: dict[str, MethodDefaults]
+    reproduces: str = ""
+    """what a published recipe gave, to compare with; empty: it is this project's own"""
+
+    def __post_init__(self) -> None:
+        if not self.lora_ranks > 0:
+            raise SpecError(f"lora_ranks is {self.lora_ranks}; use a number above 0.")
+        for name in self.methods:
+            method_named(name)
+
+    def method(self, name: str) -> MethodDefaults:
+        """Defaults of one method.
+
+        Raises:
+            SpecError: this preset has no learning rate for it.
+        """
+        return _defaults(self.name, self.methods, name)
+
+
+AnyPreset = Preset | ClassesPreset
+_TASKS: dict[str, type[AnyPreset]] = {"dreambooth": Preset, "fewshot": ClassesPreset}
+
+
+def _defaults(preset: str, methods: dict[str, MethodDefaults], name: str) -> MethodDefaults:
+    if name not in methods:
+        raise SpecError(
+            f"preset {preset!r} has no learning rate for {name}; it has one for "
+            f"{', '.join(sorted(methods))}. Leave {name} out of --methods, or add "
+            f"[methods.{name}] to a preset file of your own."
+        )
+    return methods[name]
+
+
+def all_presets() -> list[AnyPreset]:
     """Every preset of the project, by file name."""
     return [_read(path) for path in sorted(FOLDER.glob("*.toml"))]
 
 
-def preset(name: str, task: str, backbone: str) -> Preset:
+@overload
+def preset(name: str, task: Literal["dreambooth"], backbone: str) -> Preset: ...
+@overload
+def preset(name: str, task: Literal["fewshot"], backbone: str) -> ClassesPreset: ...
+@overload
+def preset(name: str, task: str, backbone: str) -> AnyPreset: ...
+def preset(name: str, task: str, backbone: str) -> AnyPreset:
     """The preset of that name for a task and a backbone family, or the one in a TOML file.
 
     Raises:
@@ -90,7 +137,7 @@ def preset(name: str, task: str, backbone: str) -> Preset:
     )
 
 
-def _of_a_person(path: Path, task: str, backbone: str) -> Preset:
+def _of_a_person(path: Path, task: str, backbone: str) -> AnyPreset:
     if not path.is_file():
         raise SpecError(
             f"--preset {path} does not exist. Name a file such as those in {FOLDER}, or a preset "
@@ -106,14 +153,18 @@ def _of_a_person(path: Path, task: str, backbone: str) -> Preset:
     return replace(found, name=path.name)
 
 
-def _read(path: Path) -> Preset:
+def _read(path: Path) -> AnyPreset:
     status = path.stat()
     return _as_it_is(path, status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=64)  # the page asks at every change of its forms
-def _as_it_is(path: Path, _modified: int, _size: int) -> Preset:
-    return tables.build(Preset, tables.read_toml(path), str(path))
+def _as_it_is(path: Path, _modified: int, _size: int) -> AnyPreset:
+    table = tables.read_toml(path)
+    task = table.get("task")
+    if task not in _TASKS:
+        raise SpecError(f"{path}.task is {task!r}; expected one of {', '.join(_TASKS)}.")
+    return tables.build(_TASKS[task], table, str(path))
 
 
 def _check_shared(shared: SharedDefaults) -> None:

@@ -12,23 +12,68 @@ from sparse_peft.planning import lora_rank_one, sized
 from tests.planned import write_preset
 
 
-def test_every_family_has_the_same_three() -> None:
-    found = {(p.task, p.backbone): set() for p in presets.all_presets()}
+def test_every_task_and_family_has_its_recipes() -> None:
+    found: dict[tuple[str, str], set[str]] = {}
     for preset in presets.all_presets():
-        found[preset.task, preset.backbone].add(preset.name)
+        found.setdefault((preset.task, preset.backbone), set()).add(preset.name)
+    usual = {"quick", "balanced", "best"}
     families = {"builtin", *sources.FAMILIES.values()}
-    assert found == {("dreambooth", f): {"quick", "balanced", "best"} for f in families}
+    assert found == {
+        **{("dreambooth", family): usual for family in families},
+        ("fewshot", "builtin"): usual,
+        ("fewshot", "clip"): {"quick", "clip-lora", "so-paper", "so-code"},
+    }
 
 
-@pytest.mark.parametrize("preset", presets.all_presets(), ids=lambda p: f"{p.backbone}-{p.name}")
+@pytest.mark.parametrize(
+    "preset", presets.all_presets(), ids=lambda p: f"{p.task}-{p.backbone}-{p.name}"
+)
 def test_a_preset_knows_every_method_and_its_default_budget_suits_each(
-    preset: presets.Preset,
+    preset: presets.AnyPreset,
 ) -> None:
     assert set(preset.methods) == set(all_methods())
-    shapes = sources.shapes(sources.resolve("builtin"), preset.shared.targets)
+    shapes = sources.shapes(sources.resolve("builtin", preset.task), preset.shared.targets)
     budget = round(preset.lora_ranks * lora_rank_one(shapes))
+    # SO's published budgets are where no LoRA goes: there it is marked as over the budget.
+    below_lora = preset.lora_ranks < 1
     for name in preset.methods:
-        sized(name, preset, budget, shapes, allow_over=False)
+        sized(name, preset, budget, shapes, allow_over=below_lora and name != "so")
+
+
+def test_published_recipes_say_what_they_reproduce_and_own_ones_claim_nothing() -> None:
+    for preset in presets.all_presets():
+        if isinstance(preset, presets.ClassesPreset):
+            published = preset.name in ("clip-lora", "so-paper", "so-code")
+            assert bool(preset.reproduces) == published
+            assert "arXiv" in preset.source or not published
+
+
+def test_clip_lora_is_as_published() -> None:
+    preset = presets.preset("clip-lora", "fewshot", "clip")
+    lora, training = preset.method("lora"), preset.training
+    assert preset.shared.targets == "qkv"
+    assert preset.lora_ranks == 2
+    assert (lora.lr, lora.fields["alpha"], lora.fields["rslora"]) == (2e-4, 1.0, True)
+    assert (lora.fields["dropout"], lora.fields["weight_decay"]) == (0.25, 1e-2)
+    assert [training.steps(shots) for shots in (1, 4, 16)] == [500, 2000, 8000]
+    assert (training.batch_size, training.lr_end, training.max_grad_norm) == (32, 1e-6, None)
+    assert (preset.shared.template, preset.shared.scale) == ("a photo of a {}.", 100.0)
+
+
+def test_so_of_the_paper_and_of_the_code_differ_as_their_sources_say() -> None:
+    paper = presets.preset("so-paper", "fewshot", "clip")
+    code = presets.preset("so-code", "fewshot", "clip")
+    assert [p.training.steps(4) for p in (paper, code)] == [2000, 8000]
+    assert [p.method("so").fields["T"] for p in (paper, code)] == [10, 5]
+    assert [p.method("so").fields["prune"] for p in (paper, code)] == ["before", "after"]
+    assert {p.shared.targets for p in (paper, code)} == {"packed"}
+    assert {p.training.stop_below for p in (paper, code)} == {0.01}
+
+
+def test_the_task_of_a_file_is_checked_in_words(tmp_path: Path) -> None:
+    path = write_preset(tmp_path / "mine.toml", ('"dreambooth"', '"fewshots"'))
+    with pytest.raises(SpecError, match="task is 'fewshots'; expected one of dreambooth, fewshot"):
+        presets.preset(str(path), "dreambooth", "builtin")
 
 
 def test_a_preset_is_found_by_name_for_the_backbone_at_hand() -> None:

@@ -175,6 +175,7 @@ def open_adapter(
 def _attach_values(
     components: "Mapping[str, torch.nn.Module]", adapter: Adapter, folder: Path
 ) -> Callable[[bool], None]:
+    from sparse_peft.tuners.rest import awake
     from sparse_peft.tuners.targets import shapes_of
 
     card = adapter.card
@@ -192,10 +193,13 @@ def _attach_values(
     # Before anything of the size that the card claims is made.
     if count != sum(tensor.numel() for tensor in values.values()):
         raise BackboneError(f"{folder}: its card calls for {count} values, its files hold others.")
+    before = set(awake(components))
     attachment = method.attach(components, card.targets, card.plan)
     expected = {name: tensor.shape for name, tensor in attachment.state().items()}
     if expected != {name: tensor.shape for name, tensor in values.items()}:
         attachment.remove(keep=False)
         raise BackboneError(f"{folder}: names or shapes of its tensors do not fit its card.")
     attachment.load(values)
+    for module in set(awake(components)) - before:
+        module.training = False  # it is used, not trained: no dropout
     return attachment.remove

@@ -10,7 +10,7 @@ from sparse_peft import files, tables
 from sparse_peft.errors import SpecError
 
 FORMAT = 1
-Kind = Literal["prepare", "train", "generate", "probe"]
+Kind = Literal["prepare", "train", "generate", "classify", "merge", "probe"]
 State = Literal["queued", "running", "finished", "cancelled", "failed", "interrupted"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: no letter looks like a digit
@@ -64,6 +64,8 @@ class RunSpec:
     needs: tuple[str, ...] = ()
     """runs that must have finished; their outputs become inputs under the same names"""
     format: int = FORMAT
+    task: str = "dreambooth"
+    """what is learned: kinds of run may do their work differently for each task"""
 
     def __post_init__(self) -> None:
         _check_names(self.id, self.comparison or self.id, *self.needs)

@@ -14,8 +14,8 @@ from sparse_peft.runs.spec import ComparisonSpec, RunSpec, State
 from sparse_peft.tables import nearest
 
 _COLUMNS = "id, comparison, kind, owner, state, device, attempts, error, note"
-# Somebody waits for a drawing or a measurement of seconds: it does not stand behind trainings.
-_TURN = "kind NOT IN ('generate', 'probe'), position"
+# Somebody waits for work of seconds: it does not stand behind trainings.
+_TURN = "kind NOT IN ('generate', 'classify', 'merge', 'probe'), position"
 _READY = """
     state = 'queued' AND NOT EXISTS (
         SELECT 1 FROM needs JOIN runs AS needed ON needed.id = needs.need

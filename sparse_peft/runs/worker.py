@@ -21,13 +21,18 @@ from sparse_peft.runs import process
 from sparse_peft.runs.events import EventLog
 from sparse_peft.runs.launchers.local import device_lock_path
 from sparse_peft.runs.run import RunDirectory
+from sparse_peft.runs.spec import RunSpec
 from sparse_peft.tasks.job import Cancelled, Job, NotFinite, Stop
 
-KINDS = {
+KINDS = {  # by kind, or by task/kind where a task does it in its own way
     "prepare": "sparse_peft.tasks.prepare:run",
     "train": "sparse_peft.tasks.train:run",
     "generate": "sparse_peft.tasks.generate:run",
     "probe": "sparse_peft.tasks.probe:run",
+    "fewshot/prepare": "sparse_peft.tasks.fewshot.prepare:run",
+    "fewshot/train": "sparse_peft.tasks.fewshot.train:run",
+    "fewshot/classify": "sparse_peft.tasks.fewshot.classify:run",
+    "fewshot/merge": "sparse_peft.tasks.fewshot.merge:run",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_DISK = 1, 3, 4
 CPU_NICENESS = 10  # of 19; alone on the machine it takes nothing away
@@ -80,7 +85,7 @@ def main(arguments: list[str], kinds: Mapping[str, str] = KINDS) -> int:
     """Do the run and return the exit status: 0 finished or cancelled, else the constants above.
 
     Args:
-        kinds: "module:function" of each kind of run.
+        kinds: "module:function" of each kind of run, see KINDS.
     """
     asked = _parse(arguments)
     directory = RunDirectory(asked.run_dir.resolve())
@@ -98,7 +103,7 @@ def main(arguments: list[str], kinds: Mapping[str, str] = KINDS) -> int:
     log = directory.event_log(attempt)
     log.emit("started", device=asked.device, run_kind=directory.spec.kind)
     job = WorkerJob(directory, asked.device, log)
-    return _work(job, directory, log, lambda: _function(kinds[directory.spec.kind])(job))
+    return _work(job, directory, log, lambda: _function(_where(kinds, directory.spec))(job))
 
 
 def _work(job: WorkerJob, directory: RunDirectory, log: EventLog, do: Callable[[], None]) -> int:
@@ -167,6 +172,10 @@ def _set_device(device: str) -> None:
     index = int(device.removeprefix("cuda:"))
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     os.environ["CUDA_VISIBLE_DEVICES"] = visible.split(",")[index] if visible else str(index)
+
+
+def _where(kinds: Mapping[str, str], spec: RunSpec) -> str:
+    return kinds.get(f"{spec.task}/{spec.kind}") or kinds[spec.kind]
 
 
 def _function(where: str) -> Callable[[Job], None]:

@@ -14,13 +14,17 @@ VERSIONS = ("torch", "diffusers", "transformers", "peft", "accelerate", "open_cl
 MIB = 1 << 20
 
 
-def accelerator(device: str, precision: Literal["fp32", "bf16"]) -> Any:
-    """Accelerate's autocast and backward for one process on one device."""
+def accelerator(device: str, precision: Literal["fp32", "bf16", "fp16"]) -> Any:
+    """Accelerate's autocast, backward and scaler of gradients for one process on one device.
+
+    Args:
+        precision: fp16 is fp32 where there is no CUDA.
+    """
     from accelerate import Accelerator
 
-    return Accelerator(
-        cpu=not device.startswith("cuda"), mixed_precision="bf16" if precision == "bf16" else "no"
-    )
+    cuda = device.startswith("cuda")
+    mixed = "no" if precision == "fp32" or (precision == "fp16" and not cuda) else precision
+    return Accelerator(cpu=not cuda, mixed_precision=mixed)
 
 
 def torch_device(device: str) -> torch.device:

@@ -28,9 +28,17 @@ def run(job: Job) -> None:
         "bf16_on_cpu": bool(torch.cpu._is_avx512_bf16_supported()),
         "versions": devices.versions(),
     }
-    if settings.backbone:
+    if settings.backbone and settings.task == "fewshot":
+        report |= _fetched(job, settings.backbone)
+    elif settings.backbone:
         report |= _about(job, settings, settings.backbone)
     job.report(report)
+
+
+def _fetched(job: Job, name: str) -> dict[str, Any]:
+    """That a CLIP is on this machine, once it is."""
+    _stage(job, "Fetching the backbone", 0)
+    return {"backbone": sources.resolve(name, "fewshot").id}
 
 
 def _about(job: Job, settings: ProbeSettings, name: str) -> dict[str, Any]:

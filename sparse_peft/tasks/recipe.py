@@ -1,5 +1,6 @@
 """Settings of the kinds of run: what `run.json` holds and what a preset sets; no torch."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -119,6 +120,12 @@ class Training(TrainingDefaults):
         if not self.lr > 0:
             raise SpecError(f"lr is {self.lr}; use a number above 0")
 
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if self.schedule == "constant":
+            return self.lr
+        return self.lr * 0.5 * (1 + math.cos(math.pi * step / self.steps))
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -155,6 +162,8 @@ class ProbeSettings:
     """also fetch this backbone, time one forward pass and count its tunable weights"""
     trainings: tuple[TrainSettings, ...] = ()
     """also time a few steps of each, all on that backbone, and the drawing of a test picture"""
+    task: str = "dreambooth"
+    """which kind of backbone it is; a CLIP, of fewshot, is fetched and no more"""
 
     def __post_init__(self) -> None:
         for training in self.trainings:

@@ -1,5 +1,6 @@
 """The loop on a task of its own: a quadratic."""
 
+import json
 import math
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -10,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from sparse_peft.methods.lora import LoRA
-from sparse_peft.methods.method import Attachment, Plan
+from sparse_peft.methods.method import Attachment, Method, Plan
+from sparse_peft.methods.so import SO
 from sparse_peft.tasks.device import accelerator
 from sparse_peft.tasks.job import NotFinite
-from sparse_peft.tasks.loop import Progress, fit, learning_rate
+from sparse_peft.tasks.loop import Progress, fit, never
 from sparse_peft.tasks.recipe import Training
 
 
@@ -48,10 +50,12 @@ def run(task: Quadratic, attachment: Attachment, **more: Any) -> SimpleNamespace
     drawn: list[int] = []
     stop: Callable[[], None] = more.pop("should_stop", lambda: None)
     progress = more.pop("progress", Progress())
+    mixed = more.pop("accelerator", None) or accelerator("cpu", "fp32")
+    done = more.pop("done", never)
     asked = fit(
-        task, attachment, training(**more), accelerator("cpu", "fp32"), progress,
+        task, attachment, training(**more), mixed, progress,
         emit=lambda kind, **fields: said.append((kind, fields)), should_stop=stop,
-        save=lambda p: saved.append(p.step), sample=drawn.append,
+        save=lambda p: saved.append(p.step), sample=drawn.append, done=done,
     )  # fmt: skip
     return SimpleNamespace(asked=asked, said=said, saved=saved, drawn=drawn, progress=progress)
 
@@ -106,9 +110,102 @@ def test_a_loss_that_is_not_finite_ends_the_training() -> None:
         run(Quadratic(model, poison=3), attachment)
 
 
-def test_the_learning_rate_follows_its_schedule() -> None:
-    assert learning_rate(training(), 19) == 0.05
-    cosine = training(schedule="cosine")
-    assert learning_rate(cosine, 0) == 0.05
-    assert learning_rate(cosine, 10) == pytest.approx(0.025)
-    assert learning_rate(cosine, 19) < 0.001
+def test_what_is_learned_early_ends_the_training_and_is_saved() -> None:
+    model, attachment = attached()
+    result = run(Quadratic(model), attachment, done=lambda progress: progress.step == 7)
+    assert (result.asked, result.progress.step, result.saved) == (None, 7, [4, 7])
+    assert result.drawn == [5]
+    assert [step for step, _ in result.progress.losses] == list(range(1, 8))
+    assert len(result.progress.all_losses) == 7
+    again = run(Quadratic(model), attachment, progress=Progress(step=7), done=lambda p: p.step == 7)
+    assert (again.saved, again.said) == ([], [])
+
+
+def test_what_a_look_adds_to_progress_is_saved_with_it() -> None:
+    model, attachment = attached()
+    progress = Progress()
+    saved: list[tuple[int, int]] = []
+    fit(
+        Quadratic(model), attachment, training(checkpoint_every=5), accelerator("cpu", "fp32"),
+        progress, emit=lambda *_, **__: None, should_stop=lambda: None,
+        save=lambda p: saved.append((p.step, len(p.history))),
+        sample=lambda step: progress.history.append({"step": step}),
+    )  # fmt: skip
+    assert saved == [(5, 1), (10, 2), (15, 3), (20, 3)]
+
+
+class Half:
+    """What accelerate gives on CUDA in fp16, on the CPU: autocast, and gradients scaled up."""
+
+    def __init__(self, scale: float = 2.0**10, growth_interval: int = 2000) -> None:
+        self.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=growth_interval)
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast("cpu", torch.float16)
+
+    def backward(self, loss: Tensor) -> None:
+        self.scaler.scale(loss).backward()
+
+
+class Unscaled(Half):
+    """The same without a scaler."""
+
+    def __init__(self) -> None:
+        self.scaler = None  # type: ignore[assignment]
+
+    def backward(self, loss: Tensor) -> None:
+        loss.backward()
+
+
+METHODS = {"lora": LoRA(rank=2), "so dense": SO(density=0.5), "so sampled": SO(density=0.0034)}
+
+
+def method_at_work(method: Method) -> tuple[nn.Module, Attachment]:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(60, 50))
+    return model, method.attach({"unet": model}, ["unet/0"], Plan(20, 0))
+
+
+class Wide(Quadratic):
+    """As a quadratic, on a layer that is large enough for few sampled entries."""
+
+    def loss(self, step: int, micro: int) -> Tensor:
+        source = torch.Generator().manual_seed(1000 * step + micro)
+        given = torch.randn(8, 60, generator=source)
+        return (self.layer(given) - given[:, :50]).square().mean()
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("max_grad_norm", [None, 0.01])
+def test_a_scaler_changes_nothing_but_what_underflows(
+    name: str, max_grad_norm: float | None
+) -> None:
+    """Optimizers that read leaves of their own are unscaled, clipped and moved as any other."""
+    changes = []
+    for mixed in (Unscaled(), Half()):
+        model, attachment = method_at_work(METHODS[name])
+        run(Wide(model), attachment, accelerator=mixed, max_grad_norm=max_grad_norm)
+        changes.append(attachment.change("unet/0"))
+    assert changes[0].abs().max() > 0
+    torch.testing.assert_close(changes[1], changes[0], rtol=0.05, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_gradients_that_overflow_move_nothing_and_halve_the_scale(name: str) -> None:
+    model, attachment = method_at_work(METHODS[name])
+    mixed = Half(scale=2.0**40)
+    result = run(Wide(model), attachment, accelerator=mixed, steps=3)
+    assert attachment.change("unet/0").abs().max() == 0
+    assert mixed.scaler.get_scale() == 2.0**37
+    assert result.progress.step == 3
+
+
+def test_the_scale_goes_on_where_it_was() -> None:
+    model, attachment = attached()
+    mixed = Half(scale=64.0, growth_interval=3)
+    first = run(Quadratic(model), attachment, accelerator=mixed, steps=4)
+    assert first.progress.scaler == mixed.scaler.state_dict()
+    again = Half()
+    later = Progress(step=4, scaler=json.loads(json.dumps(first.progress.scaler)))
+    run(Quadratic(model), attachment, accelerator=again, progress=later, steps=6)
+    assert again.scaler.get_scale() == 64.0 * 2 * 2

@@ -40,3 +40,12 @@ def test_a_comparison_needs_prompts_and_seeds() -> None:
     for empty in ("prompts", "seeds"):
         with pytest.raises(SpecError, match="at least one prompt and one seed"):
             tables.build(Shared, table | {empty: []}, "settings")
+
+
+def test_the_learning_rate_follows_its_schedule() -> None:
+    training = Training(lr=0.05, steps=20, seed=0)
+    assert training.learning_rate(19) == 0.05
+    cosine = Training(lr=0.05, steps=20, seed=0, schedule="cosine")
+    assert cosine.learning_rate(0) == 0.05
+    assert cosine.learning_rate(10) == pytest.approx(0.025)
+    assert cosine.learning_rate(19) < 0.001

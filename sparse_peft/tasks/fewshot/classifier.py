@@ -1,0 +1,163 @@
+"""Classifier folders: with the backbone alone, each says which class a picture shows.
+
+classifier.json                          the card: classes, prompts, backbone
+head.safetensors                         of a linear probe, beside it
+adapter.json, <component>/...            of an adapter, beside it (see methods/adapters)
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from sparse_peft import tables
+from sparse_peft.errors import BackboneError, SpecError
+from sparse_peft.files import write_json
+from sparse_peft.methods.adapters import SHOWN_DIGITS, open_adapter
+from sparse_peft.tasks.fewshot.evaluation import cosine_logits
+from sparse_peft.tasks.fewshot.linear_probe import HEAD_FILE, LinearHead
+from sparse_peft.tasks.fewshot.recipe import CLASS, check_template
+from sparse_peft.tuners.adapter_tensors import check_file, checked_tensors
+
+if TYPE_CHECKING:
+    from sparse_peft.backbones.clip import Clip
+
+CARD_FILE = "classifier.json"
+FORMAT = 1
+MOST_CLASSES = 10_000
+LONGEST_NAME = 300  # letters of a class
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a classifier is, and what it is for."""
+
+    format: int
+    kind: Literal["zeroshot", "head", "adapter"]
+    method: str
+    label: str
+    """of the method, as shown"""
+    run: str
+    """its name in the comparison"""
+    backbone: str
+    backbone_sha256: str
+    targets: str
+    """how the backbone was taken apart"""
+    template: str
+    classes: tuple[str, ...]
+    scale: float
+    """of the cosines"""
+
+    def __post_init__(self) -> None:
+        if self.format != FORMAT:
+            raise SpecError(f"format is {self.format}; this version reads {FORMAT}.")
+        check_template(self.template)
+        if not 1 <= len(self.classes) <= MOST_CLASSES:
+            raise SpecError(f"there are {len(self.classes)} classes; expected 1 to {MOST_CLASSES}.")
+        for name in self.classes:
+            if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+                raise SpecError(f"{name[:LONGEST_NAME]!r} is no name of a class.")
+        if not self.scale > 0:
+            raise SpecError(f"scale is {self.scale}; expected a number above 0.")
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """What CLIP reads: one prompt a class."""
+        return tuple(self.template.replace(CLASS, name) for name in self.classes)
+
+
+def write_classifier(folder: Path, card: Card) -> None:
+    """Write classifier.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / CARD_FILE, tables.table(card))
+
+
+def read_classifier(folder: Path) -> Card:
+    """The card of a classifier folder.
+
+    Raises:
+        BackboneError: it is missing or is not what `write_classifier` writes.
+    """
+    path = folder / CARD_FILE
+    check_file(path)
+    try:
+        return tables.build(Card, tables.read_json(path), str(path))
+    except SpecError as error:
+        raise BackboneError(str(error)) from error
+
+
+class Classifier:
+    """A classifier at work on its backbone until it is removed.
+
+    Args:
+        logits: class scores of pictures.
+        end: leaves the backbone as it was.
+    """
+
+    def __init__(
+        self, card: Card, logits: Callable[[Tensor], Tensor], end: Callable[[], None]
+    ) -> None:
+        self.card = card
+        self._logits, self._end = logits, end
+
+    @torch.no_grad()
+    def probabilities(self, pictures: Float[Tensor, "B 3 s s"]) -> Float[Tensor, "B K"]:
+        """How likely each class is, for pictures in [-1, 1] as the backbone sees them."""
+        return self._logits(pictures).softmax(1).cpu()
+
+    def remove(self) -> None:
+        """Leave the backbone as it was, bit for bit."""
+        self._end()
+
+
+def open_classifier(folder: Path, clip: "Clip", backbone_sha256: str) -> Classifier:
+    """Put a classifier to work on the backbone it was made for.
+
+    Args:
+        clip: taken apart as the card's targets say.
+
+    Raises:
+        BackboneError: damaged, hostile, or made for another backbone.
+    """
+    card = read_classifier(folder)
+    if card.backbone_sha256 != backbone_sha256:
+        raise BackboneError(
+            f"{folder} was made for another backbone: {card.backbone} with sha256 "
+            f"{card.backbone_sha256[:SHOWN_DIGITS]}..., not {backbone_sha256[:SHOWN_DIGITS]}...; "
+            "open it on the backbone it was made for."
+        )
+    if card.kind == "head":
+        head = _head(folder / HEAD_FILE, card, clip)
+        return Classifier(card, lambda pictures: head.logits(clip.pictures(pictures)), _nothing)
+    end = _nothing
+    if card.kind == "adapter":
+        end = open_adapter(folder, clip.components, backbone_sha256).remove
+    return Classifier(card, _cosines(clip, card), end)
+
+
+def _nothing() -> None:
+    """What a classifier has to undo that added nothing."""
+
+
+@torch.no_grad()
+def _cosines(clip: "Clip", card: Card) -> Callable[[Tensor], Tensor]:
+    texts = clip.texts(clip.tokens(card.prompts))
+    return lambda pictures: cosine_logits(clip.pictures(pictures), texts, card.scale)
+
+
+@torch.no_grad()
+def _head(path: Path, card: Card, clip: "Clip") -> LinearHead:
+    tensors = checked_tensors(path)
+    width = clip.texts(clip.tokens(card.prompts[:1])).shape[1]
+    count = len(card.classes)
+    expected = {"weight": (count, width), "bias": (count,)}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    if found != expected or any(t.dtype != torch.float32 for t in tensors.values()):
+        raise BackboneError(
+            f"{path} does not hold one score for each of {count} classes on {width} features."
+        )
+    return LinearHead(**{name: tensor.to(clip.device) for name, tensor in tensors.items()})

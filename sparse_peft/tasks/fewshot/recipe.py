@@ -1,0 +1,202 @@
+"""Settings of the few-shot task: what its runs hold and what its presets set; no torch."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from sparse_peft.errors import SpecError
+
+TEMPLATE = "a photo of a {}."
+CLASS = "{}"  # stands for the class in a template
+TOWERS = ("visual", "text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassesDefaults:
+    """What a preset says about a whole few-shot comparison."""
+
+    targets: str
+    """which linear layers may be tuned: qkv, attention, attention+mlp or packed, all of them in
+    both towers; with :visual or :text after it in that tower alone"""
+    template: str = TEMPLATE
+    """what CLIP reads for each class; {} stands for its name"""
+    augmentation: Literal["none", "crop", "crop+flip"] = "crop+flip"
+    """what happens to a training picture each time: a random part of it, perhaps mirrored"""
+    smallest_crop: float = 0.08
+    """least share of a training picture's area that a random part of it has"""
+    scale: float | None = None
+    """cosines are multiplied by it; none takes the backbone's own, at most 100"""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """of the forward and backward pass; weights stay fp32; fp16 only where CUDA is, fp32 else"""
+
+    def __post_init__(self) -> None:
+        check_template(self.template)
+        if not 0 < self.smallest_crop <= 1:
+            raise SpecError(f"smallest_crop is {self.smallest_crop}; use above 0 to 1.")
+        if self.scale is not None and not self.scale > 0:
+            raise SpecError(f"scale is {self.scale}; use a number above 0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classes(ClassesDefaults):
+    """What every run of one few-shot comparison has in common; a `prepare` run makes it once."""
+
+    backbone: str
+    """builtin, a folder, a file, or ARCHITECTURE/PRETRAINED of open_clip"""
+    classes: tuple[str, ...]
+    """those that are learned, in the order of their numbers"""
+    new_classes: tuple[str, ...] = ()
+    """those only tested on, apart from the others: base-to-new (Zhou et al. 2022, CoCoOp)"""
+    labels: tuple[int, ...] = ()
+    """the numbers in the data set of classes, then of new_classes"""
+    shots: int
+    """training pictures of each class"""
+    seeds: tuple[int, ...]
+    """each a draw of the shots, and the seed of the trainings on it"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise SpecError(f"seeds is {list(self.seeds)}; name one or more, each once.")
+        if len(self.labels) != len(self.classes) + len(self.new_classes):
+            raise SpecError("labels must name each class once")
+
+    def prompts(self, *, new: bool = False) -> tuple[str, ...]:
+        """What CLIP reads: one prompt a class."""
+        names = self.new_classes if new else self.classes
+        return tuple(self.template.replace(CLASS, name) for name in names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassTrainingDefaults:
+    """What a preset says about training, the same for all methods."""
+
+    steps_per_shot: int
+    """optimizer steps for each shot"""
+    least_steps: int = 1
+    """optimizer steps at least"""
+    most_steps: int | None = None
+    """optimizer steps at most; none: no limit"""
+    batch_size: int = 32
+    """pictures in each step"""
+    max_grad_norm: float | None = None
+    """gradients of a larger common norm are scaled down to it; none leaves them"""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """of the learning rate over the steps"""
+    lr_end: float = 1e-6
+    """where a cosine ends"""
+    stop_below: float | None = None
+    """training ends once the mean loss of a pass over the pictures is below this; none: never"""
+    evaluations: int = 4
+    """how often the held-out accuracy is measured on the way, the end included"""
+    checkpoint_every: int = 50
+    """steps between checkpoints"""
+
+    def __post_init__(self) -> None:
+        for name in ("steps_per_shot", "least_steps", "batch_size", "evaluations",
+                     "checkpoint_every"):  # fmt: skip
+            if getattr(self, name) < 1:
+                raise SpecError(f"{name} is {getattr(self, name)}; use 1 or more.")
+
+    def steps(self, shots: int) -> int:
+        """Optimizer steps for that many shots."""
+        steps = max(self.least_steps, self.steps_per_shot * shots)
+        return steps if self.most_steps is None else min(steps, self.most_steps)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassTraining:
+    """How one method is trained on one draw."""
+
+    lr: float
+    """learning rate: a preset has one for each method"""
+    seed: int
+    """of the draw, of the order of the pictures, and of the method's own draws"""
+    steps: int
+    """optimizer steps"""
+    batch_size: int = 32
+    """pictures in each step"""
+    max_grad_norm: float | None = None
+    """gradients of a larger common norm are scaled down to it; none leaves them"""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """of the learning rate over the steps"""
+    lr_end: float = 1e-6
+    """where a cosine ends"""
+    stop_below: float | None = None
+    """training ends once the mean loss of a pass over the pictures is below this; none: never"""
+    sample_every: int = 100
+    """steps between measurements of the held-out accuracy"""
+    checkpoint_every: int = 50
+    """steps between checkpoints"""
+    preset: str | None = None
+    """the preset these settings came from"""
+
+    accumulation = 1  # one batch a step
+
+    def __post_init__(self) -> None:
+        if not self.lr > 0:
+            raise SpecError(f"lr is {self.lr}; use a number above 0.")
+        if self.steps < 1:
+            raise SpecError(f"steps is {self.steps}; use 1 or more.")
+
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        if self.schedule == "constant":
+            return self.lr
+        falls = 0.5 * (1 + math.cos(math.pi * step / self.steps))
+        return self.lr_end + (self.lr - self.lr_end) * falls
+
+
+@dataclass(frozen=True)
+class ClassPrepareSettings:
+    """Everything a few-shot `prepare` run needs besides its inputs."""
+
+    shared: Classes
+    references: tuple[str, ...]
+    """of zeroshot and linear_probe, those to compute"""
+
+
+@dataclass(frozen=True)
+class ClassTrainSettings:
+    """Everything a few-shot `train` run needs besides its inputs."""
+
+    shared: Classes
+    training: ClassTraining
+    method: str
+    fields: dict[str, int | float | str | bool | None]
+    """the method's own settings"""
+    budget: int | None = None
+    """trainable values asked for; none for methods outside the budget"""
+    over_budget: bool = False
+    """added at its smallest size, which is above the budget"""
+
+
+@dataclass(frozen=True)
+class ClassifySettings:
+    """Pictures for zero-shot CLIP and for every classifier of a comparison."""
+
+    pictures: tuple[str, ...]
+    """names below inputs/pictures/"""
+    classifiers: tuple[str, ...]
+    """names of folders below inputs/, each with a classifier.json"""
+
+
+@dataclass(frozen=True)
+class MergeSettings:
+    """An adapter that is to become an ordinary open_clip checkpoint."""
+
+    classifier: str
+    """name of the folder below inputs/"""
+
+
+def check_template(template: str) -> None:
+    """Return if a template names the class exactly once.
+
+    Raises:
+        SpecError: it does not.
+    """
+    if template.count(CLASS) != 1 or not template.isprintable():
+        raise SpecError(
+            f"template is {template!r}; write one line with {CLASS} once where the class stands, "
+            f"such as {TEMPLATE!r}."
+        )

@@ -1,0 +1,161 @@
+"""Few-shot choices become runs: sized, counted, or refused in words."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sparse_peft import presets, tables
+from sparse_peft.backbones import source as sources
+from sparse_peft.data.labelled import Labelled
+from sparse_peft.errors import UserError
+from sparse_peft.planning import lora_rank_one, read_classes_plan, read_plan, read_subject_plan
+from sparse_peft.planning.classes import ClassesChoices, check, plan
+from sparse_peft.planning.kept import same
+from sparse_peft.tasks.fewshot.recipe import ClassPrepareSettings, ClassTrainSettings
+from tests.labelled_sets import small_set
+
+
+@pytest.fixture
+def choices(tmp_path: Path) -> ClassesChoices:
+    return choose(tmp_path)
+
+
+def choose(tmp_path: Path) -> ClassesChoices:
+    labelled, folder = small_set(tmp_path / "decoded")
+    labelled.save(folder, tmp_path / "home" / "data")
+    source = sources.resolve("builtin", "fewshot")
+    return ClassesChoices(
+        source=source,
+        labelled=labelled,
+        dataset_id=labelled.id,
+        preset=presets.preset("quick", "fewshot", "builtin"),
+        methods=("zeroshot", "lora", "so"),
+        shots=2,
+    )
+
+
+def test_one_prepare_run_and_a_training_for_each_method_and_draw(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    spec, runs, content = plan(choices, tmp_path / "home")
+    assert [run.kind for run in runs] == ["prepare"] + 6 * ["train"]
+    assert {run.task for run in runs} == {"fewshot"}
+    prepare, *trainings = runs
+    assert prepare.id == content.prepare
+    assert {run.comparison for run in runs} == {spec.id}
+    assert all(run.needs == (prepare.id,) for run in trainings)
+    assert [run.id for run in content.runs] == [
+        "lora-s1", "lora-s2", "lora-s3", "so-s1", "so-s2", "so-s3"
+    ]  # fmt: skip
+    assert [run.training.seed for run in content.runs] == [1, 2, 3, 1, 2, 3]
+    assert content.shared.seeds == (1, 2, 3)
+    assert content.references == ("zeroshot",)
+
+
+def test_zero_shot_is_there_whether_it_was_named_or_not(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    named = replace(choices, methods=("linear_probe", "lora"))
+    assert plan(named, tmp_path / "home")[2].references == ("zeroshot", "linear_probe")
+
+
+def test_every_run_reads_the_saved_pictures(choices: ClassesChoices, tmp_path: Path) -> None:
+    _, runs, _ = plan(choices, tmp_path / "home")
+    files = {picture.file for picture in choices.labelled.pictures}
+    assert all({each.name for each in run.inputs} == {"data.json", *files} for run in runs)
+
+
+def test_what_is_planned_can_be_read_back_from_json(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    spec, runs, content = plan(choices, tmp_path / "home")
+    again = replace(spec, settings=json.loads(json.dumps(spec.settings)))
+    assert read_plan(again) == read_classes_plan(again) == content
+    prepare = tables.build(ClassPrepareSettings, runs[0].settings, "prepare")
+    assert prepare.shared == content.shared
+    for run, planned in zip(runs[1:], content.runs, strict=True):
+        settings = tables.build(ClassTrainSettings, run.settings, "train")
+        assert (settings.method, settings.training) == (planned.method, planned.training)
+    with pytest.raises(UserError, match="not about one subject"):
+        read_subject_plan(again)
+
+
+def test_the_same_choices_are_the_same_plan_and_others_are_not(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    contents = [plan(one, home)[2] for one in (choices, choices, replace(choices, shots=1))]
+    assert same(contents[0], contents[1])
+    assert not same(contents[0], contents[2])
+
+
+def test_every_method_gets_the_same_budget_and_none_exceeds_it(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    shapes = sources.shapes(choices.source, choices.preset.shared.targets)
+    unit = lora_rank_one(shapes)
+    _, _, content = plan(replace(choices, budget=3 * unit + 5), tmp_path / "home")
+    for run in content.runs:
+        assert 2.9 * unit < run.footprint.active <= 3 * unit + 5
+
+
+def test_steps_follow_the_shots_within_the_limits_of_the_preset(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    training = replace(
+        choices.preset.training, steps_per_shot=30, least_steps=40, most_steps=50, evaluations=4
+    )
+    preset = replace(choices.preset, training=training)
+    for shots, steps in ((1, 40), (2, 50)):
+        chosen = replace(choices, preset=preset, shots=shots)
+        planned = plan(chosen, tmp_path / "home")[2].runs[0].training
+        assert planned.steps == steps
+        assert planned.sample_every == -(-steps // 4)
+    chosen = replace(choices, preset=preset, steps=7)
+    assert plan(chosen, tmp_path / "home")[2].runs[0].training.steps == 7
+
+
+def test_base_to_new_learns_the_first_half_and_names_the_other(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    shared = plan(replace(choices, base_to_new=True), tmp_path / "home")[2].shared
+    assert shared.classes == choices.labelled.classes[:2]
+    assert shared.new_classes == choices.labelled.classes[2:]
+    assert shared.labels == (0, 1, 2)
+    assert shared.prompts(new=True) == tuple(f"a {name}" for name in shared.new_classes)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methods": ()}, "--methods is empty"),
+        ({"methods": ("lorra",)}, "unknown method 'lorra'. Did you mean 'lora'?"),
+        ({"methods": ("zeroshot", "zeroshot")}, "--methods names zeroshot twice"),
+        ({"shots": 0}, "--shots is 0; use 1 or more"),
+        ({"shots": 6}, "6 shots a class need 7 pictures of it"),
+        ({"seeds": 0}, "--seeds is 0; use 1 to 100."),
+        ({"seed": -1}, "--seed is -1; use 0 to"),
+        ({"seed": 2**31 - 1}, "--seed is 2147483648; use 0 to"),
+        ({"steps": 0}, "--steps is 0; use 1 or more."),
+        ({"budget": 0}, "--budget is 0; use 1 or more trainable values"),
+        ({"budget": 10}, "--budget 10 is too small for lora ("),
+        ({"template": "a photo"}, "write one line with {} once where the class stands"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_words(
+    choices: ClassesChoices, tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    chosen = replace(choices, **change)  # type: ignore[arg-type]
+    with pytest.raises(UserError) as caught:
+        plan(chosen, tmp_path / "home")
+    assert words in str(caught.value)
+    if "template" not in change:
+        with pytest.raises(UserError):
+            check(chosen)
+
+
+def test_a_small_set_has_what_these_tests_say(choices: ClassesChoices) -> None:
+    assert isinstance(choices.labelled, Labelled)
+    assert choices.labelled.counts("pool") == (6, 6, 6)
