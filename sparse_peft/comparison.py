@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -10,6 +10,7 @@ from PIL import Image
 
 REPORT = "report.json"  # of a run, written when it has done its work
 BASE = "base"  # the column of the untouched backbone
+THUMBNAIL_SIDE = 96  # pixels, longer side, of the pictures that a confusion matrix opens
 PICTURE_SIDE = 256  # pixels of the person's pictures as they are kept beside the results
 
 
@@ -39,6 +40,75 @@ class RunOutcome:
     """as planned, as are the next two; what a report says replaces them"""
     over_budget: bool = False
     footprint: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class ClassesOutcome:
+    """One few-shot comparison as it stands: its settings, and the folders of its runs."""
+
+    id: str
+    task: str
+    backbone: str
+    """as asked for: builtin, a folder or a name of open_clip"""
+    dataset: str
+    """id of the pictures below data/"""
+    title: str
+    """of the data set"""
+    published: bool
+    """whether it is a published set that stays where it is"""
+    classes: tuple[str, ...]
+    new_classes: tuple[str, ...]
+    """only tested on: base-to-new; else none"""
+    shots: int
+    seeds: tuple[int, ...]
+    template: str
+    budget: int | None
+    preset: str
+    reproduces: str
+    """what a published preset gave; empty for this project's own"""
+    references: tuple[str, ...]
+    """rows made by the prepare run: zeroshot, perhaps linear_probe"""
+    command: str
+    prepare: Path
+    """folder of the prepare run, finished or not"""
+    prepare_state: str
+    prepare_error: str | None
+    runs: tuple["RunOutcome", ...]
+    """one for each method and seed, in the order of the methods"""
+    pictures: Mapping[int, Path]
+    """the person's pictures by their place in data.json"""
+    names: Mapping[int, str] = field(default_factory=dict)
+    """what the person called them, by the same"""
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the prepare run has left its report: until then nothing can be measured."""
+        return (self.prepare / REPORT).is_file()
+
+    def place(self, path: str) -> Path:
+        """The file, or the folder of an adapter or classifier, behind a path of the comparison.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        kind, name = PurePosixPath(path).parts
+        if kind == "pictures":
+            return self.pictures[int(PurePosixPath(name).stem)]
+        if name.partition("-")[0] in self.references:
+            return self.prepare / "classifiers" / name
+        folder = {run.id: run.folder for run in self.runs}[name.removesuffix(".png")]
+        return folder / ("change.png" if kind == "changes" else "adapter")
+
+    def content(self, path: str) -> bytes:
+        """What a file of the written comparison holds; pictures as thumbnails."""
+        if PurePosixPath(path).parts[0] != "pictures":
+            return self.place(path).read_bytes()
+        buffer = io.BytesIO()
+        with Image.open(self.place(path)) as picture:
+            small = picture.convert("RGB")
+            small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
+        small.save(buffer, "PNG")
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -99,3 +169,6 @@ class ComparisonOutcome:
             )
         small.save(buffer, "PNG")
         return buffer.getvalue()
+
+
+AnyOutcome = ComparisonOutcome | ClassesOutcome

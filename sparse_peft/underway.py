@@ -23,6 +23,8 @@ class Underway:
     stage: str | None = None
     """what it was doing last"""
     losses: tuple[tuple[int, float], ...] = ()
+    evaluations: tuple[tuple[int, float], ...] = ()
+    """held-out accuracy by step, of a few-shot training"""
     rows: tuple[dict[str, Any], ...] = ()
     """pictures that are there, by step, prompt and seed; `path` is below the run's folder"""
 
@@ -44,6 +46,7 @@ class Underway:
             saved=_last(events, "checkpoint", "step"),
             stage=_last(events, "stage", "text"),
             losses=tuple(sorted((event["step"], event["loss"]) for event in told)),
+            evaluations=_evaluations(events),
             rows=tuple(sorted(rows, key=lambda row: (row["step"], row["prompt"], row["seed"]))),
         )
 
@@ -72,6 +75,17 @@ def below_samples(name: str) -> bool:
 
 def _is_step(event: Event) -> bool:
     return type(event.get("step")) is int and isinstance(event.get("loss"), (int, float))
+
+
+def _evaluations(events: list[Event]) -> tuple[tuple[int, float], ...]:
+    """Accuracies by step; of a step that two attempts tell of, the newer one's."""
+    told = [event for event in events if event["kind"] == "evaluation" and _is_accuracy(event)]
+    return tuple(sorted({event["step"]: event["accuracy"] for event in told}.items()))
+
+
+def _is_accuracy(event: Event) -> bool:
+    accuracy = event.get("accuracy")
+    return type(event.get("step")) is int and isinstance(accuracy, float) and 0 <= accuracy <= 1
 
 
 def _is_picture(event: Event, folder: Path) -> bool:

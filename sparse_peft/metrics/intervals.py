@@ -75,11 +75,17 @@ def hierarchical_means(
 
 def expanded_tail(tail: float, count: int) -> float:
     """The percentile at which a bootstrap of `count` values leaves out `tail` on each side."""
+    return NormalDist().cdf(sqrt(count / (count - 1)) * student_quantile(tail, count - 1))
+
+
+@lru_cache(maxsize=256)
+def student_quantile(tail: float, df: int) -> float:
+    """The t below which a fraction `tail`, at most a half, of Student's t lies."""
     low, high = FARTHEST_T, 0.0  # bisection: the standard library has no inverse of t
     for _ in range(100):
         middle = (low + high) / 2.0
-        low, high = (middle, high) if student_cdf(middle, count - 1) < tail else (low, middle)
-    return NormalDist().cdf(sqrt(count / (count - 1)) * high)
+        low, high = (middle, high) if student_cdf(middle, df) < tail else (low, middle)
+    return high
 
 
 def honest_p(tail: float, count: int) -> float:

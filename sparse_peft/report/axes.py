@@ -63,15 +63,24 @@ def rules(axis: Axis, scale: Scale, *, vertical: bool, log: bool = False) -> lis
         word = f"{10.0**value:.3g}" if log else f"{round(value, 10):g}"
         anchored = any(abs(value - anchor) < 1e-9 for anchor, _ in axis.anchors)
         lines.append(_tick(scale(value), word, vertical=vertical, strong=anchored))
+    return [*lines, _title(axis.title, scale, vertical=vertical)]
+
+
+def named_rules(
+    title: str, places: Sequence[tuple[Number, str]], scale: Scale, *, vertical: bool
+) -> list[str]:
+    """The same with lines at given places, each with its own word."""
+    lines = [_tick(scale(at), word, vertical=vertical, strong=False) for at, word in places]
+    return [*lines, _title(title, scale, vertical=vertical)]
+
+
+def _title(text: str, scale: Scale, *, vertical: bool) -> str:
     middle = (scale.start + scale.end) / 2
     if vertical:
         place = f'transform="translate(14 {middle:.0f}) rotate(-90)"'
     else:
         place = f'x="{middle:.0f}" y="{HEIGHT - 10}"'
-    lines.append(
-        f'<text class="axis" {place} text-anchor="middle" fill="{INK}">{escape(axis.title)}</text>'
-    )
-    return lines
+    return f'<text class="axis" {place} text-anchor="middle" fill="{INK}">{escape(text)}</text>'
 
 
 def _tick(at: Number, word: str, *, vertical: bool, strong: bool) -> str:

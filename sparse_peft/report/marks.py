@@ -63,6 +63,10 @@ MEMBERS = {
     "full": ("star", "1 2"),
     "head": ("hollow star", "8 4"),
 }
+SAME = {
+    "zeroshot": "base",
+    "linear_probe": "head",
+}  # rows of a few-shot comparison that train nothing
 # For methods that the table does not name: told apart within a family, whose hue they share.
 SPARE = ("half disc", "quarter disc", "ring with dot", "ring with cross")
 SPARE_DASHES = ("8 4", "2 3", "10 3 2 3", "5 3")
@@ -79,12 +83,13 @@ def identities(methods: Iterable[tuple[str, str]]) -> dict[str, Identity]:
     for name, family in methods:
         if family not in HUES:
             raise ValueError(f"family {family!r} has no hue; known: {', '.join(HUES)}")
-        if name not in MEMBERS:
+        member = SAME.get(name, name)
+        if member not in MEMBERS:
             place = strangers.setdefault(family, 0) % len(SPARE)
             strangers[family] += 1
             mark, dash = SPARE[place], SPARE_DASHES[place]
         else:
-            mark, dash = MEMBERS[name]
+            mark, dash = MEMBERS[member]
         found[name] = Identity(family, *HUES[family], mark, dash)
     return found
 

@@ -1,2 +1,2 @@
 /* The report: its matrix, with the pictures that stand in the page. */
-matrix(document, JSON.parse(document.getElementById("pictures").textContent));
+matrix(document, JSON.parse(document.getElementById("data").textContent));

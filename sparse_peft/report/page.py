@@ -14,6 +14,7 @@ from string import Template
 from typing import Any
 
 from sparse_peft.report import sections
+from sparse_peft.report.classes import page as class_page
 from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.matrix import controls, matrix, matrix_data
 from sparse_peft.report.pictures import EXACT_SIDE, Read, all_embedded, embedded
@@ -22,6 +23,9 @@ from sparse_peft.report.summaries import costs_table, metrics_table
 HERE = Path(__file__).parent
 SHEETS = ("look.css", "page.css")
 SCRIPTS = ("finding.js", "holding.js", "matrix.js", "page.js")
+FEWSHOT = "fewshot"
+CLASS_SHEETS = (*SHEETS, "classes.css")
+CLASS_SCRIPTS = ("confusion.js", "confused.js")
 FACES = (
     ("IBM Plex Sans", 400, "IBMPlexSans-Regular"),
     ("IBM Plex Sans", 700, "IBMPlexSans-Bold"),
@@ -37,31 +41,45 @@ def page(comparison: Comparison, read: Read) -> str:
     Args:
         read: gives the picture at a path of the comparison.
     """
-    script = _text(*SCRIPTS)
+    of_classes = comparison["task"] == FEWSHOT
+    names = CLASS_SCRIPTS if of_classes else SCRIPTS
+    script = _text(*names)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    sources = all_embedded(read)
+    fields = class_page.fields if of_classes else _fields
+    told = fields(comparison, read)
     return Template(_text("page.html")).substitute(
         script=script,
         script_hash=digest,
-        style=_text(*SHEETS),
+        style=_text(*(CLASS_SHEETS if of_classes else SHEETS)),
         faces="".join(_face(*face) for face in FACES),
         light=hue_variables(dark=False),
         dark=hue_variables(dark=True),
-        title=escape(sections.title(comparison)),
-        subtitle=escape(sections.subtitle(comparison)),
-        subject=sections.subject(comparison, embedded(read, side=EXACT_SIDE)),
-        verdict=sections.verdict(comparison),
-        controls=controls(comparison),
-        matrix=matrix(comparison, sources.test),
-        lines=sections.lines(comparison),
-        scatter=sections.scatter(comparison),
-        metrics=metrics_table(comparison),
-        costs=costs_table(comparison),
-        curves=sections.curves(comparison),
-        setup=sections.setup(comparison),
-        commands=sections.commands(comparison),
-        pictures=_json(matrix_data(comparison, sources)),
+        title=told["title"],
+        subtitle=told["subtitle"],
+        body=Template(_text("classes.html" if of_classes else "subject.html")).substitute(told),
+        data=_json(told["data"]),
     )
+
+
+def _fields(comparison: Comparison, read: Read) -> Mapping[str, Any]:
+    """What the template of a subject's page names."""
+    sources = all_embedded(read)
+    return {
+        "title": escape(sections.title(comparison)),
+        "subtitle": escape(sections.subtitle(comparison)),
+        "subject": sections.subject(comparison, embedded(read, side=EXACT_SIDE)),
+        "verdict": sections.verdict(comparison),
+        "controls": controls(comparison),
+        "matrix": matrix(comparison, sources.test),
+        "lines": sections.lines(comparison),
+        "scatter": sections.scatter(comparison),
+        "metrics": metrics_table(comparison),
+        "costs": costs_table(comparison),
+        "curves": sections.curves(comparison),
+        "setup": sections.setup(comparison),
+        "commands": sections.commands(comparison),
+        "data": matrix_data(comparison, sources),
+    }
 
 
 def _text(*names: str) -> str:

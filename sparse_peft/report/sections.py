@@ -165,7 +165,7 @@ def curves(comparison: Comparison) -> str:
     ]
     if not drawn:
         return "<p>No losses were kept.</p>"
-    names = "".join(f"<span>{mark_svg(c.look)} {escape(c.name)}</span>" for c in drawn)
+    names = " ".join(f"<span>{mark_svg(c.look)} {escape(c.name)}</span>" for c in drawn)
     return (
         f'<div><p class="key">{names}</p><input type="checkbox" id="log">'
         '<label for="log">log scale</label>'

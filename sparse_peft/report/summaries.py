@@ -63,7 +63,7 @@ def metrics_table(comparison: Comparison) -> str:
         if unscaled
         else ""
     )
-    return _table("metrics", ["<th></th>", *heads], rows) + note
+    return table("metrics", ["<th></th>", *heads], rows) + note
 
 
 def _name(column: Column, name: str, entry: Mapping[str, Any]) -> str:
@@ -119,30 +119,48 @@ def _value(
 
 def costs_table(comparison: Comparison) -> str:
     """What each run cost: numbers trained, kept and changed, file, seconds, memory."""
+    return costs([(_name(column, name, run), run) for column, name, run in entries(comparison)[1:]])
+
+
+def costs(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """The table of costs.
+
+    Args:
+        rows: HTML of a name, and what holds its sizes and measurements as a run does.
+    """
     heads = ("", "Setting", "Trains at once", "Keeps", "Changes", "File", "Training", "One step",
              "Peak memory")  # fmt: skip
-    rows = []
-    for column, name, run in entries(comparison)[1:]:
+    found = []
+    for name, run in rows:
         cells = "".join(
             f'<td class="mono" data-title="{title}">{escape(text)}</td>'
             for title, text in zip(heads[1:], _cost_words(run), strict=True)
         )
-        rows.append(f'<tr><th scope="row">{_name(column, name, run)}</th>{cells}</tr>')
-    beside = any(run["beside"] for run in comparison["runs"])
+        found.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+    beside = any(run["beside"] for _, run in rows)
     note = (
         '<p class="muted">* measured while another run was training beside it.</p>'
         if beside
         else ""
     )
-    return _table("costs", [f'<th scope="col">{head}</th>' for head in heads], rows) + note
+    return table("costs", [f'<th scope="col">{head}</th>' for head in heads], found) + note
 
 
 def losses_table(comparison: Comparison) -> str:
-    """The table twin of the loss curves: the smooth line at about ten steps; "" without losses."""
+    """The table twin of the loss curves; "" without losses."""
+    return smooth_table({name: run["losses"] for _, name, run in entries(comparison)[1:]})
+
+
+def smooth_table(losses: Mapping[str, Sequence[Sequence[float | int]]]) -> str:
+    """Smooth lines at about ten steps as a table that folds away; "" without any.
+
+    Args:
+        losses: pairs of step and loss by name.
+    """
     lines = {
-        name: dict(running_mean([(float(step), float(loss)) for step, loss in run["losses"]]))
-        for _, name, run in entries(comparison)[1:]
-        if run["losses"]
+        name: dict(running_mean([(float(step), float(loss)) for step, loss in told]))
+        for name, told in losses.items()
+        if told
     }
     steps = sorted({step for line in lines.values() for step in line})
     if not steps:
@@ -157,8 +175,8 @@ def losses_table(comparison: Comparison) -> str:
         )
         rows.append(f'<tr><th scope="row">Step {step:.0f}</th>{cells}</tr>')
     heads = ["<th></th>", *(f'<th scope="col">{escape(name)}</th>' for name in lines)]
-    table = _table("losses costs", heads, rows)
-    return f'<details class="twin"><summary>The smooth lines as a table</summary>{table}</details>'
+    twin = table("losses costs", heads, rows)
+    return f'<details class="twin"><summary>The smooth lines as a table</summary>{twin}</details>'
 
 
 def _cost_words(run: Mapping[str, Any]) -> list[str]:
@@ -177,7 +195,8 @@ def _cost_words(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+def table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
+    """A table of a class, from the HTML of its heads and rows."""
     return (
         f'<table class="{name}"><thead><tr>{"".join(heads)}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"

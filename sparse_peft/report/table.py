@@ -37,11 +37,12 @@ def pictures_csv(comparison: Comparison) -> str:
 def _row(comparison: Comparison, sample: Mapping[str, Any]) -> dict[str, Any]:
     prompt, plain = sample["prompt"], comparison["plain_prompts"]
     return {
-        "prompt": _harmless(comparison["prompts"][prompt]),
-        "plain_prompt": _harmless(plain[prompt]) if plain else None,
+        "prompt": harmless(comparison["prompts"][prompt]),
+        "plain_prompt": harmless(plain[prompt]) if plain else None,
         **{key: sample[key] for key in ("seed", "subject", "prompt_score", "path")},
     }
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """The text as a cell that no spreadsheet computes."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,0 +1,111 @@
+"""Bars of accuracy: their length is the value, a line across them where zero-shot CLIP stands.
+
+Drawn with percentages, so that one bar fits a phone and a printed page alike.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+from sparse_peft.metrics.intervals import Interval
+from sparse_peft.report.axes import INK, RULE
+from sparse_peft.report.classes.lines import Comparison, Line, lines, named, zero_shot
+from sparse_peft.report.classes.words import percent, percents, row_state
+from sparse_peft.report.marks import HUES, Identity, hue
+
+STOPS = (0, 25, 50, 75, 100)  # per cent: rules of the scale
+HEIGHT, SMALL = 44, 14  # pixels of a bar; of one in a table
+
+GREY = f"var(--hue-base,{HUES['base'][0]})"
+
+
+def accuracy_bars(comparison: Comparison) -> str:
+    """One bar a row with its interval and a dot for each draw; the zero-shot line through all."""
+    zero = zero_shot(comparison)
+    rows = "".join(_bar_row(line, zero) for line in lines(comparison))
+    stops = "".join(f'<span style="left:{stop}%">{stop}</span>' for stop in STOPS)
+    return (
+        f'<ul class="bars">{rows}</ul><div class="bars-scale" aria-hidden="true">'
+        f"<div>{stops}</div><span>% of the test pictures</span></div>{_key(comparison)}"
+    )
+
+
+def _key(comparison: Comparison) -> str:
+    """What the line, the whiskers and the dots are; nothing until there are some."""
+    if zero_shot(comparison) is None:
+        return ""
+    dots = " <span>dot: one draw</span>" if len(comparison["seeds"]) > 1 else ""
+    return (
+        '<p class="key muted"><span><svg width="24" height="8" aria-hidden="true">'
+        f'<line x1="0" x2="24" y1="4" y2="4" stroke="{GREY}" stroke-width="2"'
+        ' stroke-dasharray="1 3"/></svg> Zero-shot CLIP</span> '
+        f"<span>whisker: where it could lie (95 %)</span>{dots}</p>"
+    )
+
+
+def small_bar(look: Identity, value: float, zero: float | None) -> str:
+    """A bar for a table's cell, with a tick where zero-shot stands."""
+    tick = "" if zero is None else _line(zero, 0, SMALL, GREY, 2)
+    return (
+        f'<svg class="bar" width="100%" height="{SMALL}" aria-hidden="true">'
+        f'<rect width="100%" height="6" y="4" fill="{RULE}" fill-opacity=".5"/>'
+        f'<rect width="{100 * value:.2f}%" height="6" y="4" fill="{hue(look)}"/>{tick}</svg>'
+    )
+
+
+def _bar_row(line: Line, zero: float | None) -> str:
+    value = line.metric("accuracy")
+    waits = row_state(line.row)
+    note = f"<small>{escape(waits)}</small>" if waits else ""
+    if value is None:
+        said, bar = f'<span class="none">{escape(waits or "not measured")}</span>', _empty(zero)
+    else:
+        ends = percents(value)
+        said = (
+            f'<span class="number">{percent(value.mean)}</span> <span class="range">{ends}</span>'
+        )
+        said += note
+        draws = [run["accuracy"] for run in line.row["runs"] if run["accuracy"] is not None]
+        bar = _bar(line.look, value, draws, zero)
+    knob = f"<small>{escape(line.row['knob'])}</small>" if line.row["knob"] else ""
+    return f'<li><div class="who"><b>{named(line)}</b>{knob}</div>{bar}<div>{said}</div></li>'
+
+
+def _bar(look: Identity, value: Interval, draws: Sequence[float], zero: float | None) -> str:
+    colour, middle = hue(look), HEIGHT // 2
+    low = value.mean if value.low is None else value.low
+    high = value.mean if value.high is None else value.high
+    dots = draws if len(draws) > 1 else ()
+    body = [
+        f'<rect width="{100 * value.mean:.2f}%" y="8" height="{HEIGHT - 16}" fill="{colour}"'
+        ' fill-opacity=".24"/>',
+        _line(value.mean, 8, HEIGHT - 8, colour, 4),
+        f'<line x1="{100 * low:.2f}%" x2="{100 * high:.2f}%" y1="{middle}" y2="{middle}"'
+        f' stroke="{INK}" stroke-width="1.5"/>',
+        *(_line(end, middle - 4, middle + 4, INK, 1.5) for end in (low, high)),
+        *(
+            f'<circle cx="{100 * draw:.2f}%" cy="{HEIGHT - 12}" r="2.5" fill="{colour}"/>'
+            for draw in dots
+        ),
+    ]
+    return _frame(body, zero)
+
+
+def _empty(zero: float | None) -> str:
+    return _frame([], zero)
+
+
+def _frame(body: Sequence[str], zero: float | None) -> str:
+    rules = "".join(_line(stop / 100, 0, HEIGHT, RULE, 1) for stop in STOPS)
+    dotted = "" if zero is None else _line(zero, 0, HEIGHT, GREY, 2, "1 3")
+    return (
+        f'<svg class="bar" width="100%" height="{HEIGHT}" aria-hidden="true">'
+        f"{rules}{''.join(body)}{dotted}</svg>"
+    )
+
+
+def _line(at: float, top: int, end: int, colour: str, width: int | float, dash: str = "") -> str:
+    dashed = f' stroke-dasharray="{dash}"' if dash else ""
+    return (
+        f'<line x1="{100 * at:.2f}%" x2="{100 * at:.2f}%" y1="{top}" y2="{end}"'
+        f' stroke="{colour}" stroke-width="{width:g}"{dashed}/>'
+    )

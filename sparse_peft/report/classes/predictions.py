@@ -1,0 +1,52 @@
+"""What was said of each test picture, as a table for a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sparse_peft.metrics.answers import Answers
+from sparse_peft.report.table import harmless
+
+COLUMNS = ("method", "run", "seed", "classes", "place", "picture", "truth", "predicted",
+           "confidence", "right")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """The answers of one training, or of a reference on one draw."""
+
+    method: str
+    run: str
+    seed: int
+    classes: str
+    """learned or new"""
+    answers: Answers
+    names: Sequence[str]
+    """of the classes"""
+
+
+def predictions_csv(told: Iterable[Said], names: Mapping[int, str]) -> str:
+    """One row a method, seed and test picture, as RFC 4180 has it; what is absent is empty.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front.
+
+    Args:
+        names: of the pictures, by place.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\r\n")
+    rows.writerow(COLUMNS)
+    for one in told:
+        about = (one.method, one.run, one.seed, one.classes)
+        classes = [harmless(name) for name in one.names]
+        answers = one.answers
+        for place, label, predicted, confidence in zip(
+            answers.place.tolist(), answers.label.tolist(), answers.predicted.tolist(),
+            answers.confidence.tolist(), strict=True,
+        ):  # fmt: skip
+            rows.writerow(
+                (*about, place, harmless(names.get(place, "")), classes[label],
+                 classes[predicted], f"{confidence:.6f}", int(label == predicted))
+            )  # fmt: skip
+    return text.getvalue()

@@ -1,0 +1,201 @@
+"""What a few-shot comparison says in plain words: percentages, verdicts, states, caveats."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sparse_peft.metrics.intervals import Interval
+from sparse_peft.metrics.label_pairs import PICTURES_FOR_CLEAR
+from sparse_peft.report import words
+
+Comparison = Mapping[str, Any]
+
+FIRST_CLASSES = 20  # named in a text
+LORA = "lora"  # the method that others are also compared with, where it is there
+
+
+class MetricWords(NamedTuple):
+    """A metric as a person reads it."""
+
+    title: str
+    gloss: str
+
+
+METRICS = {
+    "accuracy": MetricWords("Accuracy", "test pictures recognised"),
+    "macro_f1": MetricWords("Macro-F1", "every class counts alike; false finds count too"),
+    "calibration_error": MetricWords(
+        "Calibration error", "how far the said confidence is from the truth (lower is better)"
+    ),
+    "new_accuracy": MetricWords("New classes", "accuracy on classes it was not shown"),
+    "harmonic_mean": MetricWords("Harmonic mean", "of both accuracies"),
+}
+LEARNING_RATES = (
+    "Presets' learning rates were chosen on other pictures; a better one may exist for any method."
+)
+
+
+def percent(value: float, digits: int = 1) -> str:
+    """84.4 %."""
+    return f"{words.number(100 * value, digits)} %"
+
+
+def percents(value: Interval, digits: int = 1) -> str:
+    """79.9 to 88.1; nothing where there is no interval."""
+    low, high = (None if end is None else 100 * end for end in value[1:])
+    return words.range_words(Interval(100 * value.mean, low, high), digits)
+
+
+def points(value: Interval) -> str:
+    """2.5 points (-0.3 to 5.3)."""
+    several = percents(value)
+    return f"{words.number(100 * value.mean, 1)} points" + (f" ({several})" if several else "")
+
+
+def listed(names: Sequence[str], most: int = FIRST_CLASSES) -> str:
+    """Names with commas; of very many the first."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {words.count(rest)} more" if rest > 0 else "")
+
+
+def title(comparison: Comparison) -> str:
+    """What a comparison is called until someone gives it a name."""
+    backbone, shots = comparison["backbone"], comparison["shots"]
+    name = comparison["dataset"]["title"] or "Classes"
+    return (
+        f"{name[:1].upper()}{name[1:]}, {shots} shot{'s' if shots > 1 else ''}, "
+        f"{backbone['title'] or backbone['id']}"
+    )
+
+
+def subtitle(comparison: Comparison) -> str:
+    """What is compared, in a sentence."""
+    names = [row["label"] for row in comparison["runs"] if row["method"] != "zeroshot"]
+    shots, seeds = comparison["shots"], len(comparison["seeds"])
+    beside = f"{', '.join(names)} beside zero-shot CLIP" if names else "Zero-shot CLIP"
+    budget = comparison["budget"]
+    note = comparison["backbone"].get("note")
+    return (
+        f"{beside}: {words.count(len(comparison['classes']))} classes, "
+        f"{shots} picture{'s' if shots > 1 else ''} of each to learn from, {tested(comparison)}, "
+        f"{words.small(seeds)} draw{'s' if seeds > 1 else ''} of the shots"
+        + (f", {words.count(budget)} trainable values" if budget else "")
+        + "."
+        + (f" {note}" if note else "")
+    )
+
+
+def tested(comparison: Comparison) -> str:
+    """417 test pictures; of draws that differ in number the range."""
+    counts = comparison["test_pictures"].values()
+    if not counts:
+        return "test pictures still to be drawn"
+    least, most = min(counts), max(counts)
+    return f"{words.count(least)}{f' to {words.count(most)}' if most > least else ''} test pictures"
+
+
+def beside(comparison: Comparison) -> list[str]:
+    """The rows that verdicts compare with: zero-shot, then LoRA, else the first method."""
+    trained = [
+        row["method"] for row in comparison["runs"] if any(run["run"] for run in row["runs"])
+    ]
+    other = LORA if LORA in trained else next(iter(trained), None)
+    return [comparison["reference"], *([other] if other else [])]
+
+
+def verdicts(comparison: Comparison, reference: str) -> list[tuple[str, str]]:
+    """A sentence and its word for each row against one; each pair of rows once."""
+    names = {row["method"]: row["label"] for row in comparison["runs"]}
+    earlier = beside(comparison)[: beside(comparison).index(reference)]
+    return [
+        _verdict(pair, names)
+        for pair in comparison["pairs"]
+        if pair["b"] == reference and pair["a"] not in earlier
+    ]
+
+
+def _verdict(pair: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
+    """The better row first: a sentence never says that something loses."""
+    a, b, gap = names[pair["a"]], names[pair["b"]], Interval(**pair["difference"])
+    if gap.mean < 0:
+        low, high = (None if end is None else -end for end in (gap.high, gap.low))
+        a, b, gap = b, a, Interval(-gap.mean, low, high)
+    if pair["word"] == "Cannot tell":
+        return f"{a} and {b}: {points(gap)}.", "Cannot tell them apart."
+    return f"{a} recognises more than {b}: {points(gap)}.", f"{pair['word']}."
+
+
+def state(run: Mapping[str, Any]) -> str | None:
+    """What became of a training, or of the run of a reference, that did not simply finish."""
+    if run["state"] in ("queued", "running") and run["run"] is None:
+        return {"queued": "Waiting.", "running": "Being measured."}[run["state"]]
+    if run["run"] is None and run["state"] in ("cancelled", "interrupted"):
+        return f"Stopped before it was measured: {run['error'] or 'its process ended.'}"
+    return words.state(run)
+
+
+def row_state(row: Mapping[str, Any]) -> str | None:
+    """What is still to come of a row, or what went wrong, in a few words."""
+    ended = sum(run["accuracy"] is not None for run in row["runs"])
+    of = len(row["runs"])
+    if row["state"] == "finished" and ended == of:
+        return None
+    if ended:
+        return f"{ended} of {of} draws"
+    at_work = [run for run in row["runs"] if run["state"] == "running"]
+    if at_work and at_work[0]["run"] is None:
+        return "being measured"
+    if at_work:
+        step = max(run["step"] or 0 for run in at_work)
+        return f"step {step}" if step else "starting"
+    waits = any(run["state"] == "queued" for run in row["runs"])
+    return "waiting" if waits else "nothing measured"
+
+
+def caveats(comparison: Comparison) -> list[str]:
+    """What stands under the verdicts, always; nothing until something is measured."""
+    if all(row["metrics"]["accuracy"] is None for row in comparison["runs"]):
+        return []
+    found = [_draws(comparison)]
+    counts = comparison["test_pictures"].values()
+    if counts and min(counts) < PICTURES_FOR_CLEAR:
+        found.append(
+            f"Fewer than {PICTURES_FOR_CLEAR} test pictures: never more than Leaning. "
+            "Add test pictures to know more."
+        )
+    compared = {pair["a"] for pair in comparison["pairs"]}
+    if len(compared) > 1:
+        found.append(
+            f"A stricter rule is used because {words.small(len(compared))} rows are compared."
+        )
+    for row in comparison["runs"]:
+        for run in row["runs"]:
+            found += _ended(row["label"], run)
+    if any(row["method"] == "linear_probe" for row in comparison["runs"]):
+        found.append(
+            "Zero-shot and the linear probe leave CLIP as it is; they are outside the budget."
+        )
+    if comparison["reproduces"]:
+        found.append(f"The preset repeats a published result: {comparison['reproduces']}")
+    return [*found, LEARNING_RATES]
+
+
+def _draws(comparison: Comparison) -> str:
+    draws = len(comparison["seeds"])
+    if draws > 1:
+        return f"From {words.small(draws)} draws of the shots, each method trained on each once."
+    seconds = [run["seconds"] or 0.0 for row in comparison["runs"] for run in row["runs"]]
+    more = 2 * sum(seconds)
+    price = f" (about {words.duration(60 * max(1, round(more / 60)))} more)" if more else ""
+    return (
+        "From one draw of the shots and one training on it each. Another draw would move them "
+        f"too. Train on 3 draws{price}."
+    )
+
+
+def _ended(label: str, run: Mapping[str, Any]) -> list[str]:
+    if run["accuracy"] is None or run["stopped_at"] is None:
+        return []
+    return [
+        f"{label}, draw {run['seed']}, was stopped at step {run['stopped_at']} of "
+        f"{run['settings']['steps']} and is compared as it stood then."
+    ]

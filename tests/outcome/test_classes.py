@@ -1,0 +1,80 @@
+"""What became of a few-shot comparison, read from its plan, the store and the disk."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from sparse_peft.__main__ import main
+from sparse_peft.comparison import ClassesOutcome
+from sparse_peft.errors import SpecError
+from sparse_peft.outcome import any_outcome, outcome
+from sparse_peft.planning.classes import plan
+from sparse_peft.runs.store import Store
+from tests.planning.test_classes import choose
+
+
+@pytest.fixture
+def submitted(tmp_path: Path) -> tuple[Path, str]:
+    """A home with one comparison in its queue, and the comparison's id."""
+    home = tmp_path / "home"
+    spec, runs, _ = plan(choose(tmp_path), home)
+    with Store(home) as store:
+        store.submit(spec, runs)
+    return home, spec.id
+
+
+def found(home: Path, comparison: str) -> ClassesOutcome:
+    value = any_outcome(home, comparison)
+    assert isinstance(value, ClassesOutcome)
+    return value
+
+
+def test_a_waiting_comparison_says_what_was_asked_for(submitted: tuple[Path, str]) -> None:
+    value = found(*submitted)
+    assert (value.task, value.classes, value.shots) == ("fewshot", ("apple", "boat", "cat"), 2)
+    assert value.seeds == (1, 2, 3)
+    assert value.references == ("zeroshot",)
+    assert not value.prepared
+    assert {run.state for run in value.runs} == {"queued"}
+    assert [run.id for run in value.runs][:2] == ["lora-s1", "lora-s2"]
+    assert len(value.pictures) == 18
+    assert all(path.is_file() for path in value.pictures.values())
+
+
+def test_the_one_run_that_all_need_gives_its_reason(submitted: tuple[Path, str]) -> None:
+    home, comparison = submitted
+    with Store(home) as store:
+        prepare = store.runs(comparison)[0]
+        store.end(prepare.id, "failed", error="It broke.")
+    value = found(home, comparison)
+    assert (value.prepare_state, value.prepare_error) == ("failed", "It broke.")
+    assert "It broke." in {run.error for run in value.runs} or all(r.error for r in value.runs)
+
+
+def test_paths_of_the_comparison_lead_to_files(submitted: tuple[Path, str]) -> None:
+    value = found(*submitted)
+    assert value.place("adapters/lora-s2") == value.runs[1].folder / "adapter"
+    assert value.place("changes/lora-s2.png") == value.runs[1].folder / "change.png"
+    assert value.place("classifiers/zeroshot-s1") == value.prepare / "classifiers/zeroshot-s1"
+    assert value.place("pictures/3.png") == value.pictures[3]
+    assert value.content("pictures/3.png").startswith(b"\x89PNG")
+    with pytest.raises(KeyError):
+        value.place("adapters/none-s1")
+
+
+def test_the_command_line_repeats_the_comparison(
+    submitted: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = shlex.split(found(*submitted).command)
+    assert words[:4] == ["python", "-m", "sparse_peft", "compare"]
+    assert words[words.index("--methods") + 1] == "zeroshot,lora,so"
+    assert words[words.index("--seeds") + 1] == "3"
+    words[words.index("--pictures") + 1] = str(tmp_path / "nowhere")
+    assert main([*words[3:-1], str(tmp_path / "out"), "--home", str(tmp_path / "home2")]) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err  # so all else was understood
+
+
+def test_a_few_shot_comparison_is_no_subject(submitted: tuple[Path, str]) -> None:
+    with pytest.raises(SpecError, match="not about one subject"):
+        outcome(*submitted)

@@ -1,0 +1,126 @@
+"""What a few-shot comparison says: verdicts, caveats and states, word for word."""
+
+from typing import Any
+
+import pytest
+
+from sparse_peft.metrics.intervals import Interval
+from sparse_peft.report.classes import words
+from sparse_peft.report.classes.setup import setup
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def pair(a: str, b: str, mean: float, word: str) -> dict[str, Any]:
+    gap = {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
+    return {"metric": "accuracy", "a": a, "b": b, "wins": 9, "losses": 1, "ties": 20, "of": 30,
+            "difference": gap, "p": 0.01, "word": word}  # fmt: skip
+
+
+def test_percentages_have_a_unit_and_a_range() -> None:
+    assert words.percent(0.8444) == "84.4 %"
+    assert words.percents(Interval(0.8, 0.75, 0.85)) == "75.0 to 85.0"
+    assert words.percents(Interval(0.8, None, None)) == ""
+    assert words.points(Interval(0.025, -0.003, 0.053)) == f"2.5 points ({MINUS}0.3 to 5.3)"
+
+
+def test_the_better_row_stands_first(finished: dict[str, Any]) -> None:
+    finished["pairs"] = [
+        pair("lora", "zeroshot", 0.2, "Clear"),
+        pair("so", "zeroshot", -0.1, "Leaning"),
+        pair("waveft", "zeroshot", 0.01, "Cannot tell"),
+    ]
+    assert words.verdicts(finished, "zeroshot") == [
+        ("LoRA recognises more than Zero-shot: 20.0 points (15.0 to 25.0).", "Clear."),
+        ("Zero-shot recognises more than SO: 10.0 points (5.0 to 15.0).", "Leaning."),
+        (f"WaveFT and Zero-shot: 1.0 points ({MINUS}4.0 to 6.0).", "Cannot tell them apart."),
+    ]
+
+
+def test_rows_are_compared_with_zero_shot_and_with_lora(finished: dict[str, Any]) -> None:
+    assert words.beside(finished) == ["zeroshot", "lora"]
+    told = words.verdicts(finished, "lora")
+    assert len(told) == 3  # the linear probe, WaveFT and SO: each pair of rows once
+    finished["runs"] = [row for row in finished["runs"] if row["method"] != "lora"]
+    assert words.beside(finished) == ["zeroshot", "waveft"]
+    finished["runs"] = finished["runs"][:2]
+    assert words.beside(finished) == ["zeroshot"]
+
+
+def test_the_title_and_what_is_compared(finished: dict[str, Any]) -> None:
+    assert words.title(finished) == "Toys, 4 shots, Built-in CLIP"
+    assert words.subtitle(finished) == (
+        "Linear probe, LoRA, WaveFT, SO beside zero-shot CLIP: 4 classes, 4 pictures of each to "
+        "learn from, 56 test pictures, three draws of the shots, 6,144 trainable values."
+    )
+    finished |= {"shots": 1, "seeds": [1], "runs": finished["runs"][:1], "budget": None,
+                 "test_pictures": {"1": 50, "2": 52}}  # fmt: skip
+    assert words.subtitle(finished) == (
+        "Zero-shot CLIP: 4 classes, 1 picture of each to learn from, 50 to 52 test pictures, one "
+        "draw of the shots."
+    )
+
+
+def test_caveats_say_what_is_not_known(finished: dict[str, Any]) -> None:
+    said = words.caveats(finished)
+    assert said[0] == "From three draws of the shots, each method trained on each once."
+    assert "A stricter rule is used because four rows are compared." in said
+    assert said[-1] == words.LEARNING_RATES
+    finished |= {"seeds": [1], "test_pictures": {"1": 39}, "reproduces": "Table 1: 76.1 %."}
+    finished["runs"][2]["runs"][0]["stopped_at"] = 120
+    said = words.caveats(finished)
+    assert said[0].startswith("From one draw of the shots and one training on it each.")
+    assert said[0].endswith("Train on 3 draws (about 4 min more).")
+    assert "never more than Leaning" in said[1]
+    assert "LoRA, draw 1, was stopped at step 120 of 200 and is compared as it stood then." in said
+    assert "The preset repeats a published result: Table 1: 76.1 %." in said
+
+
+def test_before_anything_is_measured_nothing_is_to_be_borne_in_mind(
+    unmeasured: dict[str, Any],
+) -> None:
+    assert words.caveats(unmeasured) == []
+    assert words.tested(unmeasured) == "test pictures still to be drawn"
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        (["finished", "finished"], None),
+        (["finished", "queued"], "1 of 2 draws"),
+        (["failed", "running"], "step 7"),
+        (["failed", "queued"], "waiting"),
+        (["failed", "interrupted"], "nothing measured"),
+    ],
+)
+def test_a_row_says_how_far_it_is(states: list[str], said: str | None) -> None:
+    runs = [{"state": state, "run": "r", "step": 7 if state == "running" else 120,
+             "accuracy": 0.5 if state == "finished" else None} for state in states]  # fmt: skip
+    assert words.row_state({"state": states[-1], "runs": runs}) == said
+
+
+def test_a_reference_has_states_of_its_own() -> None:
+    run = {"run": None, "error": None, "accuracy": None}
+    assert words.state(run | {"state": "finished"}) is None
+    assert words.state(run | {"state": "queued"}) == "Waiting."
+    assert words.state(run | {"state": "running"}) == "Being measured."
+    assert words.state(run | {"state": "failed", "error": "No room."}) == "Stopped: No room."
+    assert words.state(run | {"state": "cancelled"}) == (
+        "Stopped before it was measured: its process ended."
+    )
+
+
+def test_long_lists_are_cut() -> None:
+    assert words.listed(["a", "b", "c"], 2) == "a, b and 1 more"
+    assert words.listed(["a", "b"], 2) == "a, b"
+
+
+def test_a_paper_gets_everything(finished: dict[str, Any]) -> None:
+    finished |= {"new_classes": ["violin"], "reproduces": "Table 1."}
+    told = dict(setup(finished))
+    assert told["Classes"].startswith("4: apple, boat, castle, dragon. New classes")
+    assert told["Pictures"].endswith("drawn with seeds 1, 2, 3; 56 test pictures.")
+    assert "learning rate 0.001, 200 steps, batches of 32" in told["LoRA"]
+    assert told["Zero-shot"].startswith("On frozen features.")
+    assert told["Preset"] == "fewshot-builtin-quick. Table 1."
+    assert set(told) >= {"Backbone", "Prompt", "Intervals", "Pairs", "Machine"}
