@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sparse_peft import files, tables
 from sparse_peft.errors import RunError
-from sparse_peft.planning import read_plan
+from sparse_peft.planning import read_subject_plan
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import Input, RunSpec, new_id
 from sparse_peft.runs.store import Store
@@ -31,9 +31,10 @@ def generate_run(
 
     Raises:
         RunError: there is no such comparison, or a file that the run reads is missing.
+        SpecError: the comparison is not about one subject.
     """
     with Store(home) as store:
-        content = read_plan(store.comparison(comparison))
+        content = read_subject_plan(store.comparison(comparison))
     prepared = RunDirectory.of(home, content.prepare).path
     inputs = [_input(home, prepared / "shared.safetensors", "shared.safetensors")]
     for name, run in trained.items():

@@ -16,7 +16,7 @@ FLOORS = [
     {"tasks"},
     {"presets", "runs"},
     {"planning", "report"},
-    {"underway", "comparison", "drawing"},
+    {"underway", "comparison", "drawing", "classifying"},
     {"measure"},
     {"compare"},
     {"outcome"},
@@ -27,9 +27,12 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = ("torch", "diffusers", "transformers", "peft", "open_clip", "timm")
 LIGHT = [
     "errors", "tables", "files", "presets", "planning", "outcome", "compare", "report.page",
-    "underway", "comparison", "measure", "drawing",
+    "underway", "comparison", "measure", "drawing", "classifying",
+    "planning.classes", "outcome.classes", "compare.classes",
     "methods", "methods.lora", "methods.waveft", "methods.so", "metrics.pictures", "metrics.pairs",
-    "backbones.source", "data.subject", "data.prompts", "tasks.recipe", "tasks.job",
+    "backbones.source", "backbones.clip_source", "data.subject", "data.prompts", "data.labelled",
+    "data.shots", "data.class_folders", "data.benchmarks", "tasks.recipe", "tasks.job",
+    "tasks.fewshot.recipe",
     "runs.spec", "runs.events", "runs.run", "runs.store", "runs.runner", "runs.client",
     "runs.launchers.local", "commands.parser", "__main__",
 ]  # fmt: skip

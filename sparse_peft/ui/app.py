@@ -11,8 +11,10 @@ import gradio as gr
 
 from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.page import FACES
-from sparse_peft.ui import api, choosing, doing, gathering, looking, owners
+from sparse_peft.ui import api, choosing, doing, gathering, looking, owners, turning
+from sparse_peft.ui.classes import sorting
 from sparse_peft.ui.desk import Action, Answer, Desk, Studio, perform
+from sparse_peft.ui.draft import TASKS
 from sparse_peft.ui.mistakes import Mistakes
 from sparse_peft.ui.panels import (
     header,
@@ -23,15 +25,19 @@ from sparse_peft.ui.panels import (
     numbers,
     pictures,
     strip,
+    switch,
 )
+from sparse_peft.ui.panels.classes import boxes
 
 TITLE = "Sparse PEFT Studio"
 HERE = Path(__file__).parent / "panels"
 REPORT = Path(__file__).parents[1] / "report"
-SHARED = ("finding", "holding", "matrix")  # scripts of the report that the page uses too
+# Scripts of the report that the page uses too.
+SHARED = ("finding", "holding", "matrix", "confusion")
 
 ACTIONS: Mapping[str, Action] = {
-    **gathering.ACTIONS, **choosing.ACTIONS, **doing.ACTIONS, **looking.ACTIONS,
+    **turning.ACTIONS, **gathering.ACTIONS, **sorting.ACTIONS, **choosing.ACTIONS,
+    **doing.ACTIONS, **looking.ACTIONS,
 }  # fmt: skip
 
 Render = Callable[[Desk, Mapping[str, str]], dict[str, Any]]
@@ -52,7 +58,9 @@ def _board(render: Render, *names: str) -> Board:
 BOARDS = {
     "header": _board(header.render, "header"),
     "strip": _board(strip.render, "strip"),
+    "switch": _board(switch.render, "switch"),
     "pictures": _board(pictures.render, *pictures.SCRIPTS),
+    "classes": _board(boxes.render, *boxes.SCRIPTS),
     "methods": _board(methods.render, *methods.SCRIPTS),
     "heading": _board(heading.render, "heading"),
     "matrix": _board(matrix.render, *matrix.SCRIPTS),
@@ -77,7 +85,7 @@ def build(studio: Studio) -> Page:
         boards = {name: _html(name) for name in ("header", "strip")}
         with gr.Tabs(selected="pictures", overflow_behavior="wrap", elem_id="steps") as tabs:
             for tab, label, names in (
-                ("pictures", "1 Pictures", ("pictures",)),
+                ("pictures", "1 Pictures", ("switch", "pictures", "classes")),
                 ("methods", "2 Methods", ("methods",)),
                 ("compare", "3 Compare", COMPARE),
             ):
@@ -121,12 +129,13 @@ def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Re
 
     def act(event: gr.EventData, request: gr.Request) -> list[Any]:
         asked = event._data if isinstance(event._data, dict) else {}
-        desk = _desk(studio, request, asked.get("open"))
+        desk = _desk(studio, request, asked.get("open"), asked.get("about"))
         if desk is None:
             return [gr.skip()] * (len(BOARDS) + 1)
         with turns[desk.owner]:
-            answer = mistakes.before(desk.owner, asked) or perform(ACTIONS, desk, asked)
-            return _answered(desk, mistakes.beside(desk.owner, asked, answer))
+            form = f"{desk.owner} {desk.task}"
+            answer = mistakes.before(form, asked) or perform(ACTIONS, desk, asked)
+            return _answered(desk, mistakes.beside(form, asked, answer))
 
     return act
 
@@ -134,10 +143,11 @@ def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Re
 def _loading(studio: Studio, mistakes: Mistakes) -> Callable[[gr.Request], list[Any]]:
     def load(request: gr.Request) -> list[Any]:
         asked = request.query_params
-        desk = _desk(studio, request, asked.get("comparison"))
+        desk = _desk(studio, request, asked.get("comparison"), None)
         if desk is None:
             return [gr.skip()] * (len(BOARDS) + 1)
-        mistakes.forget(desk.owner)
+        for task in TASKS:
+            mistakes.forget(f"{desk.owner} {task}")
         tab = looking.first_tab(desk, asked.get("tab"))
         desk = looking.first_open(desk)
         return _answered(desk, Answer(show=tuple(BOARDS), tab=tab, open=desk.open))
@@ -145,15 +155,16 @@ def _loading(studio: Studio, mistakes: Mistakes) -> Callable[[gr.Request], list[
     return load
 
 
-def _desk(studio: Studio, request: gr.Request, comparison: object) -> Desk | None:
+def _desk(studio: Studio, request: gr.Request, comparison: object, about: object) -> Desk | None:
     owner = owners.owner_in(request.cookies)
     opened = comparison if isinstance(comparison, str) and comparison else None
-    return Desk(studio, owner, opened) if owner else None
+    task = next((task for task in TASKS if task == about), None)
+    return Desk(studio, owner, opened, about=task) if owner else None
 
 
 def _answered(desk: Desk, answer: Answer) -> list[Any]:
     """A value for the tabs and for each board that has changed."""
-    desk = replace(desk, view=answer.view)
+    desk = replace(desk, view=answer.view, about=answer.about or desk.task)
     if answer.open is not None:
         desk = replace(desk, open=answer.open or None)
     show = set(answer.show) | (set(COMPARE) if answer.open is not None else set())
@@ -167,7 +178,10 @@ def _answered(desk: Desk, answer: Answer) -> list[Any]:
 
 def _drawn(name: str, board: Board, desk: Desk, answer: Answer) -> Any:
     value = board.render(desk, answer.errors)
-    told = {"open": desk.open, "said": answer.said, "anew": answer.anew, "board": name}
+    told = {
+        "open": desk.open, "about": desk.task, "said": answer.said, "anew": answer.anew,
+        "board": name,
+    }  # fmt: skip
     return value | told
 
 
@@ -195,8 +209,8 @@ def head() -> str:
         f":root{{{hue_variables(dark=False)}}}"
         f"@media (prefers-color-scheme:dark){{:root{{{hue_variables(dark=True)}}}}}"
     )
-    sheets = [REPORT / "look.css", HERE / "page.css"]
-    sheets += [path for path in sorted(HERE.glob("*.css")) if path.name != "page.css"]
+    sheets = [REPORT / "look.css", REPORT / "classes.css", HERE / "page.css"]
+    sheets += [path for path in sorted(HERE.rglob("*.css")) if path.name != "page.css"]
     style = "\n".join([faces, hues, *(path.read_text(encoding="utf-8") for path in sheets)])
     scripts = [REPORT / f"{name}.js" for name in SHARED]
     scripts += [

@@ -3,22 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import get_args, get_type_hints
 
 from sparse_peft import presets, tables
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.fields import settings
-from sparse_peft.methods.method import MethodClass
 from sparse_peft.planning import MOST_SEED, MOST_TRAIN_SEEDS
-from sparse_peft.ui import probing
-from sparse_peft.ui.chosen import PRESETS, TASK, family_of
+from sparse_peft.ui import probing, typed
+from sparse_peft.ui.chosen import PRESETS, family_of
 from sparse_peft.ui.desk import Action, Answer, Desk, FieldError
 from sparse_peft.ui.dial import LAST_STOP
-from sparse_peft.ui.draft import Draft, Value
+from sparse_peft.ui.draft import Draft, Value, new
 
 PANEL = ("methods",)
-LONGEST_NUMBER = 20  # of digits: more of them say no more
 MOST_STEPS = 100_000
 DRAWN = Answer(show=PANEL)
 
@@ -91,6 +88,13 @@ class Prompts:
 
 
 @dataclass(frozen=True)
+class LinearProbe:
+    """Whether the linear probe is computed too."""
+
+    on: bool
+
+
+@dataclass(frozen=True)
 class Nothing:
     """A click that says it all."""
 
@@ -120,28 +124,32 @@ def over(desk: Desk, asked: Tick) -> Answer:
 
 def preset(desk: Desk, asked: ChoosePreset) -> Answer:
     """Take another preset, with its own number of steps."""
-    if asked.preset not in PRESETS:
-        raise SpecError(f"unknown preset {asked.preset!r}; there are {', '.join(PRESETS)}.")
-    desk.change(preset=asked.preset, steps=None)
+    names = PRESETS[desk.task]
+    if asked.preset not in names:
+        raise SpecError(f"unknown preset {asked.preset!r}; there are {', '.join(names)}.")
+    # A recipe of few-shot learning brings its own targets, on which the old place means little.
+    place = {"stop": None} if desk.task == "fewshot" else {}
+    desk.change(preset=asked.preset, steps=None, **place)
     return DRAWN
 
 
 def steps(desk: Desk, asked: Steps) -> Answer:
     """Set the number of optimizer steps."""
-    desk.change(steps=_whole(asked.steps, "Steps", 1, MOST_STEPS))
+    desk.change(steps=typed.whole(asked.steps, "Steps", 1, MOST_STEPS))
     return DRAWN
 
 
 def train_seeds(desk: Desk, asked: TrainSeeds) -> Answer:
     """Set how often each method is trained."""
-    times = _whole(asked.train_seeds, "Train each method", 1, MOST_TRAIN_SEEDS)
-    desk.change(train_seeds=times or 1)
+    times = typed.whole(asked.train_seeds, "Train each method", 1, MOST_TRAIN_SEEDS)
+    desk.change(train_seeds=times or new(desk.task).train_seeds)
     return DRAWN
 
 
 def seed(desk: Desk, asked: Seed) -> Answer:
     """Set the seed of the data order and the noise."""
-    desk.change(seed=_whole(asked.seed, "Seed", 0, MOST_SEED) or 0)
+    number = typed.whole(asked.seed, "Seed", 0, MOST_SEED)
+    desk.change(seed=new(desk.task).seed if number is None else number)
     return DRAWN
 
 
@@ -154,7 +162,7 @@ def field(desk: Desk, asked: Field) -> Answer:
         own = dict(draft.fields.get(asked.method, {}))
         own.pop(asked.name, None)
         if asked.value not in ("", None):
-            own[asked.name] = _typed(kind, asked.name, asked.value)
+            own[asked.name] = typed.setting(kind, asked.name, asked.value)
         usual = _usual(draft, asked.method)
         tables.build(kind, usual | own, kind.label)
         if own.get(asked.name) == usual.get(asked.name, getattr(kind(), asked.name)):
@@ -169,7 +177,7 @@ def lr(desk: Desk, asked: Rate) -> Answer:
     rates.pop(_known(asked.method), None)
     if asked.lr not in ("", None):
         with _at(f"{asked.method}.lr"):
-            rates[asked.method] = _rate(asked.lr)
+            rates[asked.method] = typed.rate(asked.lr)
     desk.change(lr=rates)
     return DRAWN
 
@@ -179,6 +187,12 @@ def prompts(desk: Desk, asked: Prompts) -> Answer:
     from sparse_peft.ui.starting import typed_prompts
 
     desk.change(prompts=typed_prompts(asked.text, desk.draft.noun))
+    return DRAWN
+
+
+def linear_probe(desk: Desk, asked: LinearProbe) -> Answer:
+    """Take the linear probe in, or leave it out."""
+    desk.change(classes=replace(desk.draft.classes, linear_probe=asked.on))
     return DRAWN
 
 
@@ -192,7 +206,10 @@ def measure(desk: Desk, asked: Nothing) -> Answer:
 def reset(desk: Desk, asked: Nothing) -> Answer:
     """Go back to the preset in everything that More settings holds."""
     del asked
-    desk.change(steps=None, seed=0, train_seeds=1, prompts=(), fields={}, lr={})
+    usual = new(desk.task)
+    desk.change(
+        steps=None, seed=usual.seed, train_seeds=usual.train_seeds, prompts=(), fields={}, lr={}
+    )
     return DRAWN
 
 
@@ -221,48 +238,8 @@ def _usual(draft: Draft, name: str) -> dict[str, Value]:
     family = family_of(draft)
     if family is None:
         return {}
-    methods = presets.preset(draft.preset, TASK, family).methods
+    methods = presets.preset(draft.preset, draft.task, family).methods
     return methods[name].fields if name in methods else {}
-
-
-def _whole(value: str | int | None, label: str, least: int, most: int) -> int | None:
-    text = str("" if value is None else value).strip()
-    if not text:
-        return None
-    try:
-        number = int(text.encode("ascii")) if len(text) <= LONGEST_NUMBER else most + 1
-    except ValueError as error:
-        raise SpecError(f"{label}: {text!r} is not a whole number.") from error
-    if number < least:  # in the words of the command line
-        raise SpecError(f"{label} is {number}; use {least} or more.")
-    if number > most:
-        raise SpecError(f"{label} is {text[:LONGEST_NUMBER]}; use at most {most:,}.")
-    return number
-
-
-def _rate(value: str | float | None) -> float:
-    try:
-        rate = float(str(value))
-    except ValueError:
-        rate = 0.0
-    if not 0 < rate < float("inf"):
-        raise SpecError(f"The learning rate is {str(value)[:40]!r}; use a number above 0.")
-    return rate
-
-
-def _typed(kind: MethodClass, name: str, value: Value) -> Value:
-    """What a person typed as the type that the setting has; strict as a file's is."""
-    hint = get_type_hints(kind)[name]
-    allowed = [each for each in (get_args(hint) or (hint,)) if isinstance(each, type)]
-    if not isinstance(value, str) or str in allowed:
-        return value
-    for each in (int, float):
-        if each in allowed:
-            try:
-                return each(value.strip())
-            except ValueError:
-                continue
-    return value
 
 
 ACTIONS = {
@@ -276,6 +253,7 @@ ACTIONS = {
     "field": Action(Field, field, "methods", PANEL),
     "lr": Action(Rate, lr, "methods", PANEL),
     "prompts": Action(Prompts, prompts, "prompts", PANEL),
+    "linear_probe": Action(LinearProbe, linear_probe, "methods", PANEL),
     "measure": Action(Nothing, measure, "measure", PANEL),
     "reset": Action(Nothing, reset, "methods", PANEL),
 }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from sparse_peft import presets, tables
 from sparse_peft.backbones import source as sources
@@ -12,18 +12,23 @@ from sparse_peft.errors import UserError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Plan
 from sparse_peft.planning import within
-from sparse_peft.presets import MethodDefaults, Preset
+from sparse_peft.presets import AnyPreset, ClassesPreset, MethodDefaults, Preset
 from sparse_peft.report.marks import HUES
 from sparse_peft.tasks.recipe import Shared, Training, TrainSettings
 from sparse_peft.ui import dial as dials
+from sparse_peft.ui.classes import backbones as clips
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.dial import Dial
-from sparse_peft.ui.draft import Draft
+from sparse_peft.ui.draft import Draft, Task
 from sparse_peft.ui.offers import offer
 
-PRESETS = ("quick", "balanced", "best")
-TASK = "dreambooth"
+PRESETS: dict[Task, tuple[str, ...]] = {
+    "dreambooth": ("quick", "balanced", "best"),
+    "fewshot": ("quick", "clip-lora", "so-paper", "so-code"),
+}
 UNNAMED, ANY_TOKEN = "subject", "sks"  # stand for words that are not typed yet: time needs some
+
+P = TypeVar("P", Preset, ClassesPreset)
 
 
 @dataclass(frozen=True)
@@ -31,9 +36,9 @@ class Chosen:
     """A draft with what follows from it."""
 
     draft: Draft
-    preset: Preset
+    preset: AnyPreset
     """as it comes, with the learning rates and settings that the person changed"""
-    plain: Preset
+    plain: AnyPreset
     """as it comes"""
     source: Source
     stop: int
@@ -47,7 +52,7 @@ class Chosen:
     @property
     def steps(self) -> int:
         """Optimizer steps of each training."""
-        return self.draft.steps or self.preset.training.steps
+        return self.draft.steps or usual_steps(self.preset, self.draft)
 
     @property
     def taking_part(self) -> tuple[str, ...]:
@@ -75,6 +80,13 @@ def blocked(chosen: Chosen, name: str) -> str | None:
     return chosen.dial.methods[name].error
 
 
+def usual_steps(preset: AnyPreset, draft: Draft) -> int:
+    """Optimizer steps of each training as the preset has them."""
+    if isinstance(preset, ClassesPreset):
+        return preset.training.steps(draft.classes.shots)
+    return preset.training.steps
+
+
 @cache
 def ordered() -> tuple[str, ...]:
     """All methods, families in the order of their hues, LoRA first."""
@@ -90,6 +102,8 @@ def family_of(draft: Draft) -> str | None:
     source = source_of(draft)
     if source is not None:
         return source.family
+    if draft.task == "fewshot":
+        return clips.family_of(draft.backbone)
     known = offer(draft.backbone)
     return known.family if known else None
 
@@ -97,7 +111,7 @@ def family_of(draft: Draft) -> str | None:
 def source_of(draft: Draft) -> Source | None:
     """The draft's backbone if it is on this machine."""
     try:
-        return sources.found(draft.backbone)
+        return sources.found(draft.backbone, draft.task)
     except UserError:  # a folder that has gone: the first step says so
         return None
 
@@ -112,18 +126,27 @@ def chosen(desk: Desk, draft: Draft | None = None) -> Chosen | None:
     source = source_of(draft)
     if source is None:
         return None
-    plain = presets.preset(draft.preset, TASK, source.family)
-    changed = with_changes(plain, draft)
+    plain = presets.preset(draft.preset, draft.task, source.family)
+    changed = changed_by(plain, draft)
     stop = dials.stop_of(plain.lora_ranks) if draft.stop is None else draft.stop
-    steps = draft.steps or plain.training.steps
+    steps = draft.steps or usual_steps(plain, draft)
     fields = {
         name: changed.methods[name].fields if name in changed.methods else {} for name in ordered()
     }
-    counted = dials.dial(desk.home, source, plain.shared.targets, fields, Plan(steps, draft.seed))
+    counted = dials.dial(
+        desk.home, source, plain.shared.targets, fields, Plan(steps, draft.seed), plain.lora_ranks
+    )
     return Chosen(draft, changed, plain, source, stop, counted)
 
 
-def with_changes(preset: Preset, draft: Draft) -> Preset:
+def changed_by(preset: AnyPreset, draft: Draft) -> AnyPreset:
+    """As `with_changes`, for a preset of whichever task."""
+    if isinstance(preset, ClassesPreset):
+        return with_changes(preset, draft)
+    return with_changes(preset, draft)
+
+
+def with_changes(preset: P, draft: Draft) -> P:
     """The preset with the learning rates and settings that a person changed."""
     methods = dict(preset.methods)
     for name in ordered():
@@ -142,6 +165,7 @@ def trainings(chosen: Chosen, names: tuple[str, ...]) -> tuple[TrainSettings, ..
 
 def _training(chosen: Chosen, name: str) -> TrainSettings:
     preset, draft = chosen.preset, chosen.draft
+    assert isinstance(preset, Preset)
     shapes = dials.shapes_of(chosen.source, preset.shared.targets).shapes
     defaults: dict[str, Any] = tables.table(preset.training) | {"steps": chosen.steps}
     kind = all_methods()[name]

@@ -12,6 +12,7 @@ from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
 from sparse_peft.ui import mine
+from sparse_peft.ui.classes import compare_trying
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.starting import alone
 
@@ -76,6 +77,7 @@ def delete(desk: Desk, comparison: str) -> None:
             store.remove(comparison)
         if data:
             shutil.rmtree(data)
+        compare_trying.sweep(desk)
 
 
 def forget_all(desk: Desk) -> None:
@@ -106,7 +108,7 @@ def _data_of_its_own(desk: Desk, comparison: str) -> Path | None:
     """The folder of a comparison's pictures, if it alone of this person's has them."""
     with Store(desk.home) as store:
         subjects = {
-            one: read_plan(store.comparison(one)).subject for one in store.comparisons(desk.owner)
+            one: read_plan(store.comparison(one)).dataset for one in store.comparisons(desk.owner)
         }
     subject = subjects.pop(comparison)
     folder = desk.home / "data" / subject

@@ -2,17 +2,18 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.ui import draft as drafts
-from sparse_peft.ui.draft import Draft
+from sparse_peft.ui.draft import Draft, Task
 
 Place = Literal["computer", "server", "space"]
 Tab = Literal["pictures", "methods", "compare"]
+FRAME = ("do", "open", "about")  # what every click brings along
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Desk:
     """the comparison on the Compare tab; "example" is the one that comes with the studio"""
     view: Mapping[str, str] = field(default_factory=dict, hash=False)
     """what else the boards drawn for one answer show, such as how far back history goes"""
+    about: Task | None = None
+    """what the page that asks is about; None: what this person last chose"""
 
     @property
     def home(self) -> Path:
@@ -51,13 +54,27 @@ class Desk:
         return self.folder / "pictures"
 
     @property
+    def class_pictures(self) -> Path:
+        """The clean pictures of the draft's classes."""
+        return self.folder / "classes"
+
+    @property
+    def task(self) -> Task:
+        """What the page is about: one subject, or classes."""
+        return self.about or drafts.task_of(self.folder)
+
+    @property
     def draft(self) -> Draft:
-        """The forms as they were left."""
-        return drafts.read(self.folder)
+        """The task's forms as they were left."""
+        return drafts.read(self.folder, self.task)
 
     def change(self, **fields: Any) -> Draft:
-        """Replace some fields of the draft and keep it."""
-        return drafts.change(self.folder, **fields)
+        """Replace some fields of the task's draft and keep it."""
+        return drafts.change(self.folder, self.task, **fields)
+
+    def turned_to(self, task: Task) -> "Desk":
+        """The same desk with the forms of a task before it."""
+        return replace(self, about=task)
 
 
 class FieldError(UserError):
@@ -92,6 +109,8 @@ class Answer:
     """whether fields show what is kept instead of what was typed into them"""
     errors: Mapping[str, str] = field(default_factory=dict)
     """a sentence for each field that has to be mended first"""
+    about: Task | None = None
+    """what the page is about from now on"""
 
 
 @dataclass(frozen=True)
@@ -115,7 +134,7 @@ def perform(actions: Mapping[str, Action], desk: Desk, asked: Mapping[str, Any])
     if not isinstance(name, str) or name not in actions:
         raise SpecError(f"The page asks for {name!r}, which there is not. Load it again.")
     action = actions[name]
-    arguments = {key: value for key, value in asked.items() if key not in ("do", "open")}
+    arguments = {key: value for key, value in asked.items() if key not in FRAME}
     try:
         return action.does(desk, tables.build(action.asks, arguments, "page"))
     except FieldError as error:

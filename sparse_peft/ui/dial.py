@@ -11,6 +11,7 @@ from pathlib import Path
 import sparse_peft
 from sparse_peft import files, tables
 from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.clip_names import ClipSource
 from sparse_peft.backbones.source import Source
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.methods import method_named
@@ -22,7 +23,9 @@ EACH_DOUBLING = 4  # stops
 LAST_STOP = 2 * STOPS_EACH_SIDE
 ONE_STEP = Plan(1, 0)
 MOST_KEPT = 500  # files in the cache: a few kilobytes each
-CODE = ("methods/*.py", "maths/*.py", "planning.py", "ui/dial.py")  # what the counts follow from
+CODE = (  # what the counts follow from
+    "methods/*.py", "maths/*.py", "planning/*.py", "backbones/clip_*.py", "ui/dial.py",
+)  # fmt: skip
 
 Fields = dict[str, int | float | str | bool | None]
 
@@ -89,19 +92,38 @@ def phrase(stop: int) -> str:
     return f"as many as LoRA rank {2**doublings}"
 
 
-def dial(home: Path, source: Source, targets: str, fields: dict[str, Fields], plan: Plan) -> Dial:
+def dial(
+    home: Path,
+    source: Source,
+    targets: str,
+    fields: dict[str, Fields],
+    plan: Plan,
+    lora_ranks: float = 1.0,
+) -> Dial:
     """The dial of a backbone that is on this machine.
 
     Args:
         fields: settings of each method, the budget's own left out or not: it sets them.
+        lora_ranks: a preset's budget, which one stop is.
     """
     shapes = shapes_of(source, targets)
+    asked = _Asked(source.id, targets, shapes.key, lora_ranks)
     methods = {
-        name: _counted(home, name, tables_key(values), source.id, targets, shapes.key, plan)
+        name: _counted(home, name, tables_key(values), asked, plan)
         for name, values in fields.items()
     }
     tunable = sum(out * into for out, into in shapes.shapes.values())
-    return Dial(budget_scale(shapes.shapes), tunable, methods)
+    return Dial(scale(lora_ranks, shapes.shapes), tunable, methods)
+
+
+def scale(lora_ranks: float, shapes: Shapes) -> tuple[int, ...]:
+    """The dial's stops, the nearest to a preset's budget moved onto it.
+
+    A published recipe has a budget that lies between two stops; only the exact one repeats it.
+    """
+    stops = list(budget_scale(shapes))
+    stops[stop_of(lora_ranks)] = round(lora_ranks * lora_rank_one(shapes))
+    return tuple(stops)
 
 
 @dataclass(frozen=True)
@@ -115,6 +137,8 @@ class KnownShapes:
 def shapes_of(source: Source, targets: str) -> KnownShapes:
     """Shapes from the headers of the backbone's files, read once for each state of these files."""
     paths = sorted((source.folder / "unet").glob("*.safetensors"))
+    if isinstance(source, ClipSource):
+        paths = [source.weights] if source.weights else []
     return _shapes_of(source, targets, tuple(path.stat().st_mtime_ns for path in paths))
 
 
@@ -140,39 +164,46 @@ def tables_key(fields: Fields) -> str:
     return json.dumps(fields, sort_keys=True)
 
 
-def _counted(
-    home: Path, name: str, fields: str, backbone: str, targets: str, shapes: str, plan: Plan
-) -> Counted:
+@dataclass(frozen=True)
+class _Asked:
+    """The weights that are counted, and where the dial's own stop is."""
+
+    backbone: str
+    targets: str
+    shapes: str
+    lora_ranks: float
+
+
+def _counted(home: Path, name: str, fields: str, asked: _Asked, plan: Plan) -> Counted:
     """Counts that leave nothing to chance hold for any number of steps and any seed."""
     with _counting:
-        one = _counted_once(home, name, fields, backbone, targets, shapes, ONE_STEP)
+        one = _counted_once(home, name, fields, asked, ONE_STEP)
         if not any(size.estimated for size in one.sizes):
             return one
-        return _counted_once(home, name, fields, backbone, targets, shapes, plan)
+        return _counted_once(home, name, fields, asked, plan)
 
 
 @lru_cache(maxsize=256)
-def _counted_once(
-    home: Path, name: str, fields: str, backbone: str, targets: str, shapes: str, plan: Plan
-) -> Counted:
-    asked = [_code(), name, fields, backbone, targets, shapes, plan.steps, plan.seed]
-    key = hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+def _counted_once(home: Path, name: str, fields: str, asked: _Asked, plan: Plan) -> Counted:
+    whole = [_code(), name, fields, *vars(asked).values(), plan.steps, plan.seed]
+    key = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
     path = home / "cache" / "dial" / f"{key}.json"
     kept = _read(path)
     if kept is not None:
         return kept
-    counted = _count(name, json.loads(fields), backbone, _known[shapes], plan)
+    counted = _count(name, json.loads(fields), asked, plan)
     _keep(path, counted)
     return counted
 
 
-def _count(name: str, fields: Fields, backbone: str, shapes: Shapes, plan: Plan) -> Counted:
-    kind = method_named(name)
+def _count(name: str, fields: Fields, asked: _Asked, plan: Plan) -> Counted:
+    kind, shapes = method_named(name), _known[asked.shapes]
     try:
         method = tables.build(kind, fields, kind.label)
         span = method.budget_range(shapes)
-        fitted = [within(method, b, shapes, allow_over=True)[0] for b in budget_scale(shapes)]
-        sizes = [_size(each, backbone, shapes, plan) for each in fitted]
+        stops = scale(asked.lora_ranks, shapes)
+        fitted = [within(method, b, shapes, allow_over=True)[0] for b in stops]
+        sizes = [_size(each, asked.backbone, shapes, plan) for each in fitted]
     except SpecError as error:
         return Counted((), None, (), str(error))
     first, last = tables.table(fitted[0]), tables.table(fitted[-1])

@@ -8,14 +8,20 @@ from sparse_peft.drawing import generate_run
 from sparse_peft.errors import DataError, RunError, SpecError
 from sparse_peft.outcome import BESIDE, joined
 from sparse_peft.planning import ComparisonPlan, check_seed
+from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
 from sparse_peft.ui import deleting, mine, naming, repeating, starting
+from sparse_peft.ui import draft as drafts
+from sparse_peft.ui.classes import compare_merging
+from sparse_peft.ui.classes import repeating as class_repeating
+from sparse_peft.ui.classes import starting as class_starting
 from sparse_peft.ui.desk import Action, Answer, Desk
+from sparse_peft.ui.draft import Task
 
 STATES = ("strip", "heading", "matrix", "numbers", "history")  # what a change of state is seen in
-FORM = ("pictures", "methods")
+FORM = ("switch", "pictures", "classes", "methods")
 EXAMPLE = "example"  # open to all
 MORE_SEEDS = 3  # trainings of each method, from which on a verdict covers chance
 
@@ -82,7 +88,8 @@ class Join:
 
 
 def _start(desk: Desk, _asked: Nothing) -> Answer:
-    comparison = starting.start(desk)
+    begin = starting.start if desk.task == "dreambooth" else class_starting.start
+    comparison = begin(desk)
     said = starting.waiting(desk, comparison)
     return Answer(("strip", "methods", "history"), "compare", comparison, said)
 
@@ -148,8 +155,10 @@ def _halve(desk: Desk, asked: OneRun) -> Answer:
     What a person has on the form stays: they asked to mend a run, not for its form.
     """
     with starting.alone(desk):
-        before, chosen = repeating.halved(desk, asked.run)
-        comparison = starting.submit(desk, chosen)
+        before, comparison = _halved(desk, asked.run)
+    if isinstance(mine.plan(desk, comparison), ClassesPlan):  # these are looked at one by one
+        said = starting.waiting(desk, comparison)
+        return Answer(("strip", "history"), "compare", comparison, said=said)
     beside = [before]
     with suppress(RunError):  # nothing of this person is open
         opened = mine.comparisons(desk, desk.open)
@@ -157,6 +166,16 @@ def _halve(desk: Desk, asked: OneRun) -> Answer:
     opened_now = BESIDE.join(dict.fromkeys([*beside, comparison]))
     said = starting.waiting(desk, comparison)
     return Answer(("strip", "history"), "compare", opened_now, said)
+
+
+def _halved(desk: Desk, run: str) -> tuple[str, str]:
+    """The comparison of a failed run, and the one that mends it."""
+    comparison = mine.run(desk, run).comparison
+    if comparison is not None and isinstance(mine.plan(desk, comparison), ClassesPlan):
+        before, few = class_repeating.halved(desk, run)
+        return before, class_starting.submit(desk, few)
+    before, chosen = repeating.halved(desk, run)
+    return before, starting.submit(desk, chosen)
 
 
 def _open(desk: Desk, asked: Which) -> Answer:
@@ -174,20 +193,34 @@ def _rename(desk: Desk, asked: Rename) -> Answer:
 
 
 def _again(desk: Desk, asked: Which) -> Answer:
-    repeating.lay_out(desk, mine.comparison(desk, asked.comparison or desk.open))
-    return Answer(FORM, "methods", said="The settings are on the form. Change what you like.")
+    task = _laid_out(desk, mine.comparison(desk, asked.comparison or desk.open), None)
+    said = "The settings are on the form. Change what you like."
+    return Answer(FORM, "methods", about=task, said=said)
 
 
 def _more_seeds(desk: Desk, asked: Which) -> Answer:
     comparison = mine.comparison(desk, asked.comparison or desk.open)
-    repeating.lay_out(desk, comparison, MORE_SEEDS)
-    return Answer(FORM, "methods", said=f"Each method will be trained {MORE_SEEDS} times.")
+    task = _laid_out(desk, comparison, MORE_SEEDS)
+    said = f"Each method will be trained {MORE_SEEDS} times."
+    return Answer(FORM, "methods", about=task, said=said)
+
+
+def _laid_out(desk: Desk, comparison: str, train_seeds: int | None) -> Task:
+    """Put a comparison's pictures and settings onto the form of its task."""
+    if isinstance(mine.plan(desk, comparison), ClassesPlan):
+        class_repeating.lay_out(desk.turned_to("fewshot"), comparison, train_seeds)
+        task: Task = "fewshot"
+    else:
+        repeating.lay_out(desk.turned_to("dreambooth"), comparison, train_seeds)
+        task = "dreambooth"
+    drafts.turn_to(desk.folder, task)
+    return task
 
 
 def _draw(desk: Desk, asked: Draw) -> Answer:
     check_seed(asked.seed)
     for comparison in mine.comparisons(desk, asked.comparison or desk.open):
-        plan = mine.plan(desk, comparison)
+        plan = mine.subject_plan(desk, comparison)
         prompts = starting.typed_prompts(asked.prompt, plan.shared.noun)
         if len(prompts) != 1:
             noun = plan.shared.noun
@@ -248,6 +281,7 @@ ACTIONS: Mapping[str, Action] = {
     "again": Action(Which, _again, "comparison", ("heading", "history")),
     "more_seeds": Action(Which, _more_seeds, "comparison", ("heading",)),
     "draw": Action(Draw, _draw, "prompt", ("matrix",)),
+    "merge": Action(compare_merging.Merge, compare_merging.merge, "merge", ("numbers",)),
     "delete": Action(Which, _delete, "comparison", ("heading", "history")),
     "join": Action(Join, _join, "comparison", ("history",)),
     "forget_all": Action(Nothing, _forget_all, "comparison", ("history",)),

@@ -43,7 +43,8 @@ DOORS = (
     _door("POST", r"/gradio_api/(run/predict|queue/join)", "event"),
     _door("GET", r"/gradio_api/(queue/data|heartbeat/\w+(-\w+)*)", "event"),
     _door("POST", r"/gradio_api/upload", "upload"),
-    _door("POST", r"/studio/pictures", "upload"),
+    _door("POST", r"/studio/(pictures|classes|classes/archive)", "upload"),
+    _door("POST", r"/studio/comparisons/[\w-]+/try", "upload"),
     _door("GET", r"/healthz", "own"),
     _door("GET", r"/studio/.+", "own"),
 )

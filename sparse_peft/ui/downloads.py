@@ -6,7 +6,7 @@ import re
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sparse_peft.report.page import page
 from sparse_peft.report.pictures import Read
 from sparse_peft.report.table import pictures_csv
 from sparse_peft.ui import live, mine
+from sparse_peft.ui.classes import compare_downloads
 from sparse_peft.ui.desk import Desk
 
 PEFT = "Opens in: this studio, PEFT. Not in ComfyUI or A1111 yet."
@@ -25,7 +26,7 @@ STALE_SECONDS = 3600  # an archive that nobody fetched for so long is removed
 _COMING = ".adapters-"
 
 Comparison = Mapping[str, Any]
-Download = tuple[Path | bytes, str, str]
+Download = tuple[Path | bytes | Iterator[bytes], str, str]
 
 
 def make(desk: Desk, comparison: str, what: str) -> Download:
@@ -34,19 +35,39 @@ def make(desk: Desk, comparison: str, what: str) -> Download:
     Args:
         comparison: an id, several joined by +, or "example".
         what: grid.png, report.html, comparison.json, pictures.csv, adapters.zip, or
-            adapter-<run>.zip with the run's name in the comparison.
+            adapter-<run>.zip with the run's name in the comparison; of classes, predictions.csv
+            in place of pictures and grid, and merged-<run>.zip and classify-<run>.py too.
 
     Raises:
         UserError: the comparison is not there or someone else's, or it has no such thing.
     """
     value = live.comparison_of(desk, comparison)
     try:
+        if value["task"] != live.SUBJECT:
+            return _of_classes(desk, comparison, value, what)
         if what in _MADE:
             kind, ending, content = _MADE[what]
             return content(value, live.read_of(desk, comparison)), kind, _name(value) + ending
         return _adapters(desk, comparison, value, what)
     except FileNotFoundError as error:
         raise RunError("Some of its files are being removed or made anew. Try again.") from error
+
+
+def _of_classes(desk: Desk, comparison: str, value: Comparison, what: str) -> Download:
+    start = compare_downloads.name(value)
+    if what == "predictions.csv":
+        rows = compare_downloads.predictions_csv(desk, comparison)
+        return rows.encode(), "text/csv", f"{start}-predictions.csv"
+    if what == "report.html":
+        content = page(value, live.read_of(desk, comparison)).encode()
+        return content, "text/html", f"{start}.html"
+    if what == "comparison.json":
+        return _json(value, live.read_of(desk, comparison)), "application/json", f"{start}.json"
+    if archive := compare_downloads.merged(desk, comparison, what):
+        return archive[0], "application/zip", f"{start}-{archive[1]}"
+    if script := compare_downloads.script(desk, comparison, what):
+        return script[0], "text/x-python", script[1]
+    return _adapters(desk, comparison, value, what)
 
 
 def _grid(value: Comparison, read: Read) -> bytes:
@@ -69,13 +90,15 @@ _MADE: Mapping[str, tuple[str, str, Callable[[Comparison, Read], bytes]]] = {
 
 def _name(value: Comparison) -> str:
     """cat-139776-values: what is compared, fit for a file name."""
+    if value["task"] != live.SUBJECT:
+        return compare_downloads.name(value)
     noun = re.sub(r"[\W_]+", "-", value["noun"]).strip("-") or "comparison"
     return f"{noun}-{value['budget']}-values" if value["budget"] else noun
 
 
 def _adapters(desk: Desk, comparison: str, value: Comparison, what: str) -> Download:
     """The adapters of all runs, or of one, with a word on what opens them."""
-    runs = [run for run in value["runs"] if what in (ALL_ADAPTERS, f"adapter-{run['id']}.zip")]
+    runs = [run for run in trainings(value) if what in (ALL_ADAPTERS, f"adapter-{run['id']}.zip")]
     if not runs:
         raise RunError(f"There is no download {what[:40]!r} here.")
     kept = [run for run in runs if run["adapter"]]
@@ -87,6 +110,17 @@ def _adapters(desk: Desk, comparison: str, value: Comparison, what: str) -> Down
     folders = [(run, outcome.place(run["adapter"])) for run in kept]
     name = f"{_name(value)}-{'adapters' if what == ALL_ADAPTERS else kept[0]['id']}.zip"
     return _archive(desk.folder, value, folders), "application/zip", name
+
+
+def trainings(value: Comparison) -> list[Mapping[str, Any]]:
+    """Every training run; of classes a row has one for each seed."""
+    if value["task"] == live.SUBJECT:
+        return list(value["runs"])
+    about = ("label", "knob", "source")
+    return [
+        run | {key: row[key] for key in about} for row in value["runs"] for run in row["runs"]
+        if run["run"]
+    ]  # fmt: skip
 
 
 def _archive(
@@ -112,16 +146,23 @@ def _archive(
 
 
 def _read_me(value: Comparison, folders: Sequence[tuple[Mapping[str, Any], Path]]) -> str:
-    backbone = value["backbone"]
-    lines = [
-        f"Adapters of one {value['noun']}, made with Sparse PEFT Studio.",
-        "",
-        f"Backbone: {backbone['id']}, weights sha256 {backbone['sha256'] or 'unknown'}.",
-        f'The subject is called "{value["token"]} {value["noun"]}" in prompts.',
-        "Each folder holds one adapter; its adapter.json says how it was made.",
-    ]
+    about = _about if value["task"] == live.SUBJECT else compare_downloads.read_me
+    lines = [about(value)]
     for run, folder in folders:
         opens = PEFT if any(folder.rglob("adapter_config.json")) else STUDIO
         knob = f", {run['knob']}" if run["knob"] else ""
         lines += ["", f"{run['id']}: {run['label']}{knob}. {opens}", f"  {run['source']}"]
     return "\n".join([*lines, ""])
+
+
+def _about(value: Comparison) -> str:
+    backbone = value["backbone"]
+    return "\n".join(
+        [
+            f"Adapters of one {value['noun']}, made with Sparse PEFT Studio.",
+            "",
+            f"Backbone: {backbone['id']}, weights sha256 {backbone['sha256'] or 'unknown'}.",
+            f'The subject is called "{value["token"]} {value["noun"]}" in prompts.',
+            "Each folder holds one adapter; its adapter.json says how it was made.",
+        ]
+    )

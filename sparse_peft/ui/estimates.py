@@ -8,9 +8,10 @@ from typing import Any
 
 from sparse_peft.report import words
 from sparse_peft.runs import devices
-from sparse_peft.tasks.recipe import Shared, TrainSettings
+from sparse_peft.tasks.recipe import Shared
 from sparse_peft.ui import measured, remaining
 from sparse_peft.ui.chosen import Chosen, blocked, trainings
+from sparse_peft.ui.classes import trainings as class_trainings
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.measured import Prepared, Probed, Taken
 from sparse_peft.ui.watcher import watcher
@@ -19,6 +20,7 @@ CPU_SLOTS = 2  # the runner's own default
 RUNS_TOLD_BY = 8  # the newest ones
 STATE_BYTES = 16  # of a trainable value: itself, its gradient and two moments, in fp32
 MIB = 1 << 20
+SMALLER = "Choose the built-in backbone."
 NOT_KNOWN = "not known on this machine yet"
 ROUNDING = ((120, 5), (600, 10), (float("inf"), 60))  # seconds below which to round to so many
 
@@ -53,15 +55,18 @@ def outlook(desk: Desk, chosen: Chosen) -> Outlook:
     """What to expect, for every method that could be trained."""
     home = desk.home
     facts = _Facts.of(home)
-    settings = {
-        name: trainings(chosen, (name,))[0]
+    wanted = {
+        name: _wanted(facts, chosen, name)
         for name in chosen.dial.methods
         if blocked(chosen, name) is None
     }
     together = facts.lanes > 1 and len(chosen.taking_part) * chosen.draft.train_seeds > 1
-    methods = {name: _estimate(facts, asked, together, chosen) for name, asked in settings.items()}
+    methods = {
+        name: _estimate(facts, asked, chosen.dial.methods[name].sizes[chosen.stop].active, together)
+        for name, asked in wanted.items()
+    }
     each = [methods[name].seconds for name in chosen.taking_part]
-    begin = _prepare_seconds(facts, settings[chosen.taking_part[0]].shared) if each else None
+    begin = _prepare_seconds(facts, _prepare(facts, chosen)) if each else None
     known = [seconds for seconds in each if seconds is not None]
     whole = None
     if begin is not None and known == each:
@@ -87,6 +92,22 @@ def queue_words(home: Path, lanes: int) -> str:
     if len(known) < len(lefts):
         return f"{count}."
     return f"{count}, {about(remaining.makespan(known, lanes))}."
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A run to come."""
+
+    key: measured.Key
+    steps: int
+    pictures: int
+    """that it draws, or looks at"""
+    split: tuple[float, float] | None = None
+    """seconds of loading and of a picture, as a probe took them"""
+    more: int = 0
+    """pictures besides, which only that split counts"""
+    advice: str = SMALLER
+    """what to do where the memory does not suffice"""
 
 
 @dataclass(frozen=True)
@@ -128,8 +149,37 @@ def _lanes(home: Path, cards: int) -> int:
     return len(devices.slots(("cpu",), CPU_SLOTS))
 
 
-def _estimate(facts: _Facts, asked: TrainSettings, together: bool, chosen: Chosen) -> Estimate:
-    key = measured.training_key(asked)
+def _wanted(facts: _Facts, chosen: Chosen, name: str) -> _Wanted:
+    """One training of a method."""
+    if chosen.draft.task == "fewshot":
+        settings = class_trainings.training(chosen, name)
+        key = measured.class_training_key(settings)
+        pictures = class_trainings.looked_at(chosen.draft.classes, settings.training)
+        return _Wanted(key, settings.training.steps, pictures)
+    asked = trainings(chosen, (name,))[0]
+    return _Wanted(
+        measured.training_key(asked), asked.training.steps, measured.pictures_of(asked),
+        facts.picture(asked.shared),
+        advice=SMALLER if chosen.source.family == "sd" else "Choose SD 1.5.",
+    )  # fmt: skip
+
+
+def _prepare(facts: _Facts, chosen: Chosen) -> _Wanted:
+    """What all trainings begin with."""
+    name = chosen.taking_part[0]
+    if chosen.draft.task == "fewshot":
+        pictures = sum(1 for _ in chosen.draft.classes.everything())
+        return _Wanted(measured.class_prepare_key(chosen.source.id), 0, pictures)
+    shared = trainings(chosen, (name,))[0].shared
+    prior = shared.prior.pictures if shared.prior else 0
+    return _Wanted(
+        measured.prepare_key(shared), 0, measured.base_pictures(shared), facts.picture(shared),
+        prior,
+    )  # fmt: skip
+
+
+def _estimate(facts: _Facts, asked: _Wanted, active: int, together: bool) -> Estimate:
+    key = asked.key
     runs = _told_by([taken for taken in facts.taken if taken.key == key], together)
     probes = [each for probe in facts.probed for each in probe.trainings if each.key == key]
     told = runs or probes[:1]
@@ -137,12 +187,11 @@ def _estimate(facts: _Facts, asked: TrainSettings, together: bool, chosen: Chose
     if too_large or not told:
         memory = "Will not fit: its memory ran out when it was measured." if too_large else ""
         return Estimate(memory=memory, too_large=too_large)
-    active = chosen.dial.methods[asked.method].sizes[chosen.stop].active
-    memory, too_large = _memory(told, active, facts.card, chosen.source.family)
-    around = _around(facts, told, asked)
+    memory, too_large = _memory(told, active, facts.card, asked.advice)
+    around = _around(told, asked)
     if around is None:
         return Estimate(None, NOT_KNOWN, memory, too_large)
-    seconds = median(t.step_seconds for t in told) * asked.training.steps + around
+    seconds = median(t.step_seconds for t in told) * asked.steps + around
     many = f"from {len(runs)} run{'s' if len(runs) > 1 else ''} on this machine"
     return Estimate(seconds, many if runs else "measured on this machine", memory, too_large)
 
@@ -162,41 +211,37 @@ def _of(probe: Probed, key: measured.Key) -> bool:
     return key in probe.too_large or any(each.key == key for each in probe.trainings)
 
 
-def _around(facts: _Facts, told: Sequence[Taken], asked: TrainSettings) -> float | None:
+def _around(told: Sequence[Taken], asked: _Wanted) -> float | None:
     """Loading, drawing and saving.
 
     A run that draws fewer pictures than those that tell is taken to need as long: how much of
     their time was loading is not known.
     """
-    pictures = measured.pictures_of(asked)
     known = [
-        taken.around_seconds * max(1.0, pictures / taken.pictures)
+        taken.around_seconds * max(1.0, asked.pictures / taken.pictures)
         for taken in told
         if taken.around_seconds is not None
     ]
     if known:
         return median(known)
-    split = facts.picture(asked.shared)
-    return None if split is None else split[0] + pictures * split[1]
+    split = asked.split
+    return None if split is None else split[0] + asked.pictures * split[1]
 
 
-def _prepare_seconds(facts: _Facts, shared: Shared) -> float | None:
-    pictures = measured.base_pictures(shared)
-    key = measured.prepare_key(shared)
+def _prepare_seconds(facts: _Facts, asked: _Wanted) -> float | None:
     known = [
-        prepared.seconds * max(1.0, pictures / prepared.pictures)
+        prepared.seconds * max(1.0, asked.pictures / prepared.pictures)
         for prepared in facts.prepared
-        if prepared.key == key
+        if prepared.key == asked.key
     ]
     if known:
         return median(known[:RUNS_TOLD_BY])
-    split = facts.picture(shared)
-    prior = shared.prior.pictures if shared.prior else 0
-    return None if split is None else split[0] + (pictures + prior) * split[1]
+    split = asked.split
+    return None if split is None else split[0] + (asked.pictures + asked.more) * split[1]
 
 
 def _memory(
-    told: Sequence[Taken], active: int, card: dict[str, Any] | None, family: str
+    told: Sequence[Taken], active: int, card: dict[str, Any] | None, advice: str
 ) -> tuple[str, bool]:
     """What a training needs, in words, and whether that is more than there is."""
     known = [
@@ -215,5 +260,4 @@ def _memory(
     free, whole = card["free_gib"], card["memory_gib"]
     if mib / 1024 <= free:
         return f"{need}; {free:g} of {whole:g} GB are free", False
-    advice = "Choose the built-in backbone." if family == "sd" else "Choose SD 1.5."
     return f"Will not fit: {need}, {free:g} GB are free. {advice}", True

@@ -39,6 +39,8 @@ class Told:
     """its test pictures in the order of their drawing, each with step, prompt, seed and path"""
     losses: tuple[tuple[int, float], ...] = ()
     """step and loss, at most 500 of them, the last one included"""
+    accuracies: tuple[tuple[int, float], ...] = ()
+    """step and held-out accuracy, by step"""
     note: str | None = None
     end: Event | None = None
     """how the attempt ended, if it said so"""
@@ -59,6 +61,7 @@ class Follower:
         self._first = 0
         self._steps: dict[int, tuple[int, float]] = {}  # step -> attempt and loss
         self._samples: dict[tuple[Any, ...], Event] = {}
+        self._accuracies: dict[int, float] = {}
         self._timed: deque[float] = deque(maxlen=STEPS_TIMED)
         self._last = Told()
 
@@ -95,6 +98,10 @@ class Follower:
         elif kind == "sample":
             key = tuple(event.get(name) for name in ("step", "prompt", "seed", "path"))
             self._samples[key] = event
+        elif kind == "evaluation":
+            accuracy = event.get("accuracy")
+            if isinstance(accuracy, int | float) and isfinite(accuracy):
+                self._accuracies[_count(event.get("step"))] = float(accuracy)
         elif kind == "stage":
             told.update(stage=str(event.get("text", "")), stage_at=at)
             told.update(done=_count(event.get("done")), of=_count(event.get("of")))
@@ -125,6 +132,7 @@ class Follower:
             own_steps=step - self._first + 1 if self._first else 0,
             step_seconds=statistics.median(self._timed) if self._timed else None,
             samples=tuple(self._samples.values()),
+            accuracies=tuple(sorted(self._accuracies.items())),
             losses=_thinned([(n, loss) for n, (_, loss) in sorted(self._steps.items())]),
         )
 

@@ -4,6 +4,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +72,7 @@ def kept(desk: Desk) -> list[Kept]:
     """This person's data sets, the latest first."""
     files = (desk.home / "data" / desk.owner).glob(f"*/{DATA_FILE}")
     latest = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
-    return list(_readable(latest[:MOST_KEPT_SHOWN]))
+    return list(islice(_readable(latest), MOST_KEPT_SHOWN))
 
 
 def count_line(draft: Draft) -> str:

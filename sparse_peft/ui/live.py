@@ -6,13 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 from sparse_peft import compare, tables
-from sparse_peft.comparison import REPORT, ComparisonOutcome
+from sparse_peft.comparison import REPORT, ClassesOutcome, ComparisonOutcome
 from sparse_peft.measure import Drawn
 from sparse_peft.report.pictures import Read, Source, below
 from sparse_peft.ui import mine
+from sparse_peft.ui.classes import compare_live, compare_pictures
 from sparse_peft.ui.desk import Desk
 
 EXAMPLE = "example"
+SUBJECT = "dreambooth"  # the task of one subject; the other one is about classes
 FOLDER = Path(__file__).parents[2] / "examples" / "comparison"
 SIDE = 256  # pixels of the person's pictures on the page
 KEPT_RUNS = 256  # finished ones whose features are held; a few kB each
@@ -31,7 +33,10 @@ def comparison_of(desk: Desk, comparison: str) -> dict[str, Any]:
     """
     if comparison == EXAMPLE:
         return _example()
-    return compare.assemble(mine.opened(desk, comparison), _remembered)
+    outcome = mine.opened(desk, comparison)
+    if isinstance(outcome, ClassesOutcome):
+        return compare_live.assembled(outcome)
+    return compare.assemble(outcome, _remembered)
 
 
 def source_of(desk: Desk, comparison: str) -> Source:
@@ -43,7 +48,11 @@ def source_of(desk: Desk, comparison: str) -> Source:
     if comparison == EXAMPLE:
         return lambda path: f"/studio/example/{quote(path)}"
     outcome = mine.opened(desk, comparison)
-    return lambda path: _address(desk, outcome, path)
+    if isinstance(outcome, ClassesOutcome):
+        classes = outcome
+        return lambda path: compare_pictures.address(desk, classes, path)
+    subject = outcome
+    return lambda path: _address(desk, subject, path)
 
 
 def read_of(desk: Desk, comparison: str) -> Read:

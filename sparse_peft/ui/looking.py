@@ -6,7 +6,10 @@ from typing import Literal
 from sparse_peft.ui.desk import Action, Answer, Desk, Tab
 from sparse_peft.ui.watching import strip_of, watcher
 
-Panel = Literal["header", "strip", "pictures", "methods", "heading", "matrix", "numbers", "history"]
+Panel = Literal[
+    "header", "strip", "switch", "pictures", "classes", "methods", "heading", "matrix", "numbers",
+    "history",
+]  # fmt: skip
 TABS: tuple[Tab, ...] = ("pictures", "methods", "compare")
 PAGE_ROWS = 50  # of history, and so many more with each "Older"
 MOST_ROWS = 10_000

@@ -12,6 +12,7 @@ from sparse_peft import tables
 from sparse_peft.errors import UserError
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow
+from sparse_peft.tasks.fewshot.recipe import ClassPrepareSettings, ClassTrainSettings
 from sparse_peft.tasks.recipe import Shared, TrainSettings
 from sparse_peft.ui import remaining
 from sparse_peft.ui.watcher import watcher
@@ -107,6 +108,20 @@ def base_pictures(shared: Shared) -> int:
     return (len(shared.prompts) + bool(shared.judge)) * len(shared.seeds)
 
 
+def class_training_key(settings: ClassTrainSettings) -> Key:
+    """What the time of a step that learns classes depends on: each class is a prompt to read."""
+    shared = settings.shared
+    return (
+        "fewshot", settings.method, shared.backbone, shared.targets, shared.precision,
+        shared.augmentation, settings.training.batch_size, len(shared.classes),
+    )  # fmt: skip
+
+
+def class_prepare_key(backbone: str) -> Key:
+    """What the time of a few-shot prepare run depends on, besides the number of pictures."""
+    return ("fewshot", backbone)
+
+
 def _drawing(shared: Shared) -> Key:
     sampling = tuple(tables.table(shared.sampling).values())
     return (shared.backbone, shared.resolution, sampling, shared.judge)
@@ -125,9 +140,10 @@ def _facts(home: Path, row: RunRow) -> Facts:
 def _read(folder: Path, row: RunRow) -> Facts:
     """What a run's own files tell; nothing where they are of an older version or damaged."""
     try:
-        asked = json.loads((folder / "run.json").read_text(encoding="utf-8"))["settings"]
+        spec = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        return tuple(_KINDS[row.kind](folder, row, asked, report)) if row.kind in _KINDS else ()
+        reader = _KINDS.get((spec.get("task", "dreambooth"), row.kind))
+        return tuple(reader(folder, row, spec["settings"], report)) if reader else ()
     except (OSError, ValueError, KeyError, TypeError, UserError):
         return ()
 
@@ -176,7 +192,41 @@ def _begun(settings: TrainSettings, timed: Mapping[str, Any], report: Mapping[st
     )  # fmt: skip
 
 
+def _class_train(
+    folder: Path, row: RunRow, asked: Mapping[str, Any], report: Mapping[str, Any]
+) -> Iterator[Taken]:
+    settings = tables.build(ClassTrainSettings, asked, "run.json settings")
+    steps = report.get("ended_at") or settings.training.steps
+    whole = remaining.whole_seconds(folder) if row.attempts == 1 else None
+    around = None if whole is None else max(0.0, whole - steps * report["step_ms"] / 1000)
+    draws = json.loads((folder / "inputs" / "draws.json").read_text(encoding="utf-8"))
+    tested = len(draws[str(settings.training.seed)]["test"])
+    looks = -(-settings.training.steps // settings.training.sample_every)
+    yield Taken(
+        class_training_key(settings), report["step_ms"] / 1000, around, max(1, tested * looks),
+        report["footprint"]["active"], report["peak_mib"], bool(report["beside"]),
+        report["device"],
+    )  # fmt: skip
+
+
+def _class_prepare(
+    folder: Path, row: RunRow, asked: Mapping[str, Any], report: Mapping[str, Any]
+) -> Iterator[Prepared]:
+    backbone = tables.build(ClassPrepareSettings, asked, "run.json settings").shared.backbone
+    whole = remaining.whole_seconds(folder) if row.attempts == 1 else None
+    draws = json.loads((folder / "draws.json").read_text(encoding="utf-8"))
+    places = {place for draw in draws.values() for each in draw.values() for place in each}
+    seconds = report["seconds"] if whole is None else whole
+    yield Prepared(class_prepare_key(backbone), seconds, max(1, len(places)))
+
+
 _Reader = Callable[
     [Path, RunRow, Mapping[str, Any], Mapping[str, Any]], Iterator[Taken | Prepared | Probed]
 ]
-_KINDS: dict[str, _Reader] = {"train": _train, "prepare": _prepare, "probe": _probe}
+_KINDS: dict[tuple[str, str], _Reader] = {
+    ("dreambooth", "train"): _train,
+    ("dreambooth", "prepare"): _prepare,
+    ("dreambooth", "probe"): _probe,
+    ("fewshot", "train"): _class_train,
+    ("fewshot", "prepare"): _class_prepare,
+}

@@ -1,9 +1,16 @@
 """What of the store belongs to the person at a desk; of all else nothing is told."""
 
-from sparse_peft.comparison import ComparisonOutcome
+from sparse_peft.comparison import AnyOutcome
 from sparse_peft.errors import RunError
-from sparse_peft.outcome import BESIDE, joined, outcome
-from sparse_peft.planning import ComparisonPlan, read_plan
+from sparse_peft.outcome import BESIDE, any_outcome, joined
+from sparse_peft.planning import (
+    AnyPlan,
+    ComparisonPlan,
+    read_classes_plan,
+    read_plan,
+    read_subject_plan,
+)
+from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs.store import RunRow, Store
 from sparse_peft.ui.desk import Desk
 
@@ -46,13 +53,25 @@ def run(desk: Desk, run_id: str) -> RunRow:
     return found[0]
 
 
-def plan(desk: Desk, one: str) -> ComparisonPlan:
+def plan(desk: Desk, one: str) -> AnyPlan:
     """What a comparison of this person was asked to be."""
     with Store(desk.home) as store:
         return read_plan(store.comparison(comparison(desk, one)))
 
 
-def opened(desk: Desk, opened: str | None) -> ComparisonOutcome:
+def subject_plan(desk: Desk, one: str) -> ComparisonPlan:
+    """The same, of a comparison about one subject; SpecError where it is another task's."""
+    with Store(desk.home) as store:
+        return read_subject_plan(store.comparison(comparison(desk, one)))
+
+
+def classes_plan(desk: Desk, one: str) -> ClassesPlan:
+    """The same, of a few-shot comparison; SpecError where it is another task's."""
+    with Store(desk.home) as store:
+        return read_classes_plan(store.comparison(comparison(desk, one)))
+
+
+def opened(desk: Desk, opened: str | None) -> AnyOutcome:
     """One comparison, or several side by side, as they stand now.
 
     Raises:
@@ -60,4 +79,4 @@ def opened(desk: Desk, opened: str | None) -> ComparisonOutcome:
         SpecError: they cannot stand side by side.
     """
     ids = comparisons(desk, opened)
-    return outcome(desk.home, ids[0]) if len(ids) == 1 else joined(desk.home, ids)
+    return any_outcome(desk.home, ids[0]) if len(ids) == 1 else joined(desk.home, ids)

@@ -7,11 +7,17 @@ from typing import Any
 
 from sparse_peft.ui.desk import Answer
 
-OF_PICTURES = ("caption", "noun", "token", "backbone")
+OF_SUBJECT = ("caption", "noun", "token", "backbone")
+OF_CLASSES = ("class_name", "shots", "template", "clip")
+OF_PICTURES = (*OF_SUBJECT, *OF_CLASSES)
 FIELDS = (*OF_PICTURES, "steps", "train_seeds", "seed", "field", "lr", "prompts")
 # What must be mended before a button goes on; "next" brings its own noun.
-GATES = {"next": ("caption", "token", "backbone"), "start": FIELDS}
-ANEW = ("preset", "reset", "again", "more_seeds", "example", "reuse", "clear", "forget_all")
+GATES = {"next": ("caption", "token", "backbone"), "class_next": OF_CLASSES, "start": FIELDS}
+ANEW = (
+    "teach", "preset", "reset", "again", "more_seeds", "example", "reuse", "clear",
+    "class_example", "class_reuse", "class_clear", "forget_all",
+)  # fmt: skip
+PANELS = ("pictures", "classes", "methods")  # where fields are
 MOST_OWNERS = 1000
 
 Field = tuple[object, ...]
@@ -35,7 +41,7 @@ class Mistakes:
             return None
         errors = {name: text for told in standing.values() for name, text in told.items()}
         first = any(field[0] in OF_PICTURES for field in standing)
-        return Answer(("pictures", "methods"), "pictures" if first else None, errors=errors)
+        return Answer(PANELS, "pictures" if first else None, errors=errors)
 
     def beside(self, owner: str, asked: Mapping[str, Any], answer: Answer) -> Answer:
         """The answer to a click, with the mistakes that still stand elsewhere."""
@@ -47,7 +53,7 @@ class Mistakes:
             standing.clear()
             answer = replace(answer, anew=True)
         if asked.get("do") in FIELDS:
-            field = tuple(str(asked.get(key)) for key in ("do", "method", "name", "picture"))
+            field = tuple(str(asked.get(key)) for key in ("do", "method", "name", "picture", "box"))
             standing.pop(field, None)
             if answer.errors:
                 standing[field] = answer.errors

@@ -1,11 +1,11 @@
-"""What a comparison is called: by its owner, else by its noun and budget."""
+"""What a comparison is called: by its owner, else by its noun or classes and its budget."""
 
 from pathlib import Path
 
 from sparse_peft import files, tables
 from sparse_peft.data.text import check_line
 from sparse_peft.errors import SpecError
-from sparse_peft.planning import ComparisonPlan, read_plan
+from sparse_peft.planning import AnyPlan, ComparisonPlan, read_plan
 from sparse_peft.runs.store import Store
 
 ABOUT = "about.json"  # beside comparison.json, which never changes
@@ -35,8 +35,11 @@ def write(home: Path, comparison: str, name: str) -> None:
     files.write_json(home / "comparisons" / comparison / ABOUT, {"name": name})
 
 
-def default(plan: ComparisonPlan) -> str:
-    """What it is called until someone names it, such as "Cat, 139,776 values"."""
+def default(plan: AnyPlan) -> str:
+    """What it is called until someone names it: "Cat, 139,776 values" or "10 classes, 4 shots"."""
+    if not isinstance(plan, ComparisonPlan):
+        classes, shots = len(plan.shared.classes), plan.shared.shots
+        return f"{classes} classes, {shots} shot{'' if shots == 1 else 's'}, {plan.budget:,} values"
     noun = plan.shared.noun
     return f"{noun[:1].upper()}{noun[1:]}, {plan.budget:,} values"
 

@@ -1,6 +1,8 @@
 """Having this machine measured: a probe run of what the draft asks for, and how it stands."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from sparse_peft import presets, tables
 from sparse_peft.runs import client
@@ -9,7 +11,6 @@ from sparse_peft.runs.spec import RunSpec, new_id
 from sparse_peft.runs.store import RunRow, Store
 from sparse_peft.tasks.recipe import ProbeSettings
 from sparse_peft.ui.chosen import (
-    TASK,
     blocked,
     chosen,
     family_of,
@@ -60,7 +61,9 @@ def standing(desk: Desk) -> Probing | None:
 
 
 def probe_of(desk: Desk) -> ProbeSettings:
-    """What is to be measured for the draft as it stands."""
+    """What is to be measured for the draft as it stands; a CLIP is fetched and no more."""
+    if desk.task == "fewshot":
+        return ProbeSettings(desk.draft.backbone, task="fewshot")
     found = chosen(desk)
     if found is not None:
         names = found.taking_part or tuple(
@@ -70,10 +73,16 @@ def probe_of(desk: Desk) -> ProbeSettings:
     draft, family = desk.draft, family_of(desk.draft)
     if family is None:
         return ProbeSettings(draft.backbone)
-    plain = presets.preset(draft.preset, TASK, family)
+    plain = presets.preset(draft.preset, "dreambooth", family)
     return ProbeSettings(draft.backbone, untried(with_changes(plain, draft), draft))
 
 
 def _probes(desk: Desk) -> list[RunRow]:
     rows = watcher(desk.home).rows()
-    return [row for row in rows if row.kind == "probe" and row.owner == desk.owner]
+    own = [row for row in rows if row.kind == "probe" and row.owner == desk.owner]
+    return [row for row in own if _task_of(desk.home, row.id) == desk.task]
+
+
+@lru_cache(256)
+def _task_of(home: Path, run: str) -> str:
+    return str(RunDirectory.of(home, run).spec.settings.get("task", "dreambooth"))

@@ -23,14 +23,24 @@ def cost(folder: Path) -> Cost | None:
     """What the finished run in a folder took; None where its files do not tell."""
     try:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        began = (folder / "worker.json").stat().st_mtime
-        whole = (folder / "report.json").stat().st_mtime - began
     except (OSError, ValueError):
+        return None
+    whole = whole_seconds(folder)
+    if whole is None:
         return None
     step_ms, trained = report.get("step_ms"), report.get("seconds")
     if not isinstance(step_ms, int | float) or not isinstance(trained, int | float):
         return Cost(None, max(0.0, whole))
     return Cost(step_ms / 1000, max(0.0, whole - trained))
+
+
+def whole_seconds(folder: Path) -> float | None:
+    """From the begin of the finished run in a folder to its end; None where nothing tells."""
+    try:
+        began = (folder / "worker.json").stat().st_mtime
+        return (folder / "report.json").stat().st_mtime - began
+    except OSError:
+        return None
 
 
 def elapsed(folder: Path, now: float) -> float:

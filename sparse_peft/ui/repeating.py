@@ -1,6 +1,7 @@
 """A comparison once more: back onto the desk as a draft, or one method with a lower rate."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import replace
 from math import log
 from typing import TypeVar
@@ -17,18 +18,15 @@ from sparse_peft.planning import (
     Choices,
     ComparisonPlan,
     PlannedRun,
-    budget_scale,
-    read_plan,
     sized,
 )
-from sparse_peft.presets import CHANGED, MethodDefaults, Preset
+from sparse_peft.presets import CHANGED, AnyPreset, MethodDefaults, Preset
 from sparse_peft.runs.run import RunDirectory
-from sparse_peft.runs.store import Store
 from sparse_peft.tasks.recipe import SharedDefaults, TrainingDefaults, TrainSettings
+from sparse_peft.ui import dial as dials
 from sparse_peft.ui import mine, row
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.draft import Value
-from sparse_peft.ui.starting import TASK
 
 T = TypeVar("T")
 
@@ -44,14 +42,17 @@ def lay_out(desk: Desk, comparison: str, train_seeds: int | None = None) -> None
     Raises:
         RunError: there is none of that id here.
     """
-    plan = mine.plan(desk, comparison)
+    plan = mine.subject_plan(desk, comparison)
     source, preset = _recipe(plan)
     shapes = sources.shapes(source, preset.shared.targets)
-    scale = budget_scale(shapes)
+    scale = dials.scale(preset.lora_ranks, shapes)
     first = {run.method: run for run in reversed(plan.runs)}  # of its repeats
     methods = tuple(dict.fromkeys(run.method for run in plan.runs))
     shared, steps = plan.shared, plan.runs[0].training.steps
-    fields = {name: _fields(desk, first[name], plan, preset, shapes) for name in methods}
+    fields = {
+        name: changed_fields(name, _settings(desk, first[name]).fields, plan.budget, preset, shapes)
+        for name in methods
+    }
     rates = {name: first[name].training.lr for name in methods}
     folder = desk.home / "data" / plan.subject
     subject = Subject.load(folder)
@@ -59,7 +60,7 @@ def lay_out(desk: Desk, comparison: str, train_seeds: int | None = None) -> None
     desk.change(
         backbone=plan.backbone,
         preset=preset.name,
-        stop=min(range(len(scale)), key=lambda stop: abs(log(scale[stop] / plan.budget))),
+        stop=nearest(scale, plan.budget),
         methods=methods,
         over=tuple(name for name in methods if first[name].over_budget),
         steps=None if steps == preset.training.steps else steps,
@@ -69,6 +70,11 @@ def lay_out(desk: Desk, comparison: str, train_seeds: int | None = None) -> None
         fields={name: changed for name, changed in fields.items() if changed},
         lr={name: rate for name, rate in rates.items() if rate != preset.method(name).lr},
     )
+
+
+def nearest(scale: tuple[int, ...], budget: int) -> int:
+    """The stop that is nearest to a budget."""
+    return min(range(len(scale)), key=lambda stop: abs(log(scale[stop] / budget)))
 
 
 def halved(desk: Desk, run_id: str) -> tuple[str, Choices]:
@@ -83,16 +89,15 @@ def halved(desk: Desk, run_id: str) -> tuple[str, Choices]:
     found = mine.run(desk, run_id)
     if found.state != "failed" or found.kind != "train" or found.comparison is None:
         raise RunError(f"Run {found.id} did not fail in training; there is nothing to mend.")
-    with Store(desk.home) as store:
-        plan = read_plan(store.comparison(found.comparison))
+    plan = mine.subject_plan(desk, found.comparison)
     source, preset = _recipe(plan)
     failed = next(run for run in plan.runs if run.run == run_id)
     settings = _settings(desk, failed)
     recipe = replace(
         preset,
         name=preset.name + CHANGED,
-        shared=_part(SharedDefaults, plan.shared),
-        training=_part(TrainingDefaults, failed.training),
+        shared=part(SharedDefaults, plan.shared),
+        training=part(TrainingDefaults, failed.training),
         methods={failed.method: MethodDefaults(failed.training.lr / 2, settings.fields)},
     )
     return found.comparison, Choices(
@@ -116,7 +121,7 @@ def _recipe(plan: ComparisonPlan) -> tuple[Source, Preset]:
     source = sources.found(plan.backbone)
     if source is None:
         raise BackboneError(f"{plan.backbone} is not on this machine any more. Fetch it first.")
-    return source, presets.preset(plan.preset.removesuffix(CHANGED), TASK, source.family)
+    return source, presets.preset(plan.preset.removesuffix(CHANGED), "dreambooth", source.family)
 
 
 def _settings(desk: Desk, run: PlannedRun) -> TrainSettings:
@@ -124,23 +129,22 @@ def _settings(desk: Desk, run: PlannedRun) -> TrainSettings:
     return tables.build(TrainSettings, spec.settings, f"run {run.run}")
 
 
-def _fields(
-    desk: Desk, run: PlannedRun, plan: ComparisonPlan, preset: Preset, shapes: Shapes
+def changed_fields(
+    name: str, had: Mapping[str, Value], budget: int, preset: AnyPreset, shapes: Shapes
 ) -> dict[str, Value]:
     """A method's settings that are neither the preset's nor follow from the budget."""
-    had = _settings(desk, run).fields
-    usual, _ = sized(run.method, preset, plan.budget, shapes, allow_over=True)
+    usual, _ = sized(name, preset, budget, shapes, allow_over=True)
     changed = {key: value for key, value in had.items() if tables.table(usual)[key] != value}
     for key in list(changed):
-        rest = {name: value for name, value in changed.items() if name != key}
-        fields = preset.method(run.method).fields | rest
-        method = tables.build(method_named(run.method), fields, run.method)
-        if method.budget_range(shapes) and tables.table(method.fit(plan.budget, shapes)) == had:
+        rest = {other: value for other, value in changed.items() if other != key}
+        fields = preset.method(name).fields | rest
+        method = tables.build(method_named(name), fields, name)
+        if method.budget_range(shapes) and tables.table(method.fit(budget, shapes)) == had:
             changed = rest
     return changed
 
 
-def _part(kind: type[T], whole: object) -> T:
+def part(kind: type[T], whole: object) -> T:
     """The part of a dataclass that one it inherits from has."""
     names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: getattr(whole, name) for name in names})

@@ -4,8 +4,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,10 +16,12 @@ from gradio.utils import get_upload_folder
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from sparse_peft.errors import DataError, RunError
 from sparse_peft.ui import downloads, gathering, live, mine, owners, served, watching
+from sparse_peft.ui.classes import compare_routes
+from sparse_peft.ui.classes import routes as class_routes
 from sparse_peft.ui.desk import Desk, Studio
 from sparse_peft.ui.refusals import RefusedError, not_there
 from sparse_peft.ui.uploads import keep_files
@@ -41,6 +45,8 @@ def router(studio: Studio, uploaded: set[str]) -> APIRouter:
     _add_files(routes, studio)
     _add_downloads(routes, studio)
     _add_pictures(routes, studio, uploaded)
+    class_routes.add(routes, partial(_desk, studio), _coming)
+    compare_routes.add(routes, partial(_desk, studio), _COMING)
 
     @routes.get("/healthz")
     def healthz() -> Response:
@@ -111,6 +117,8 @@ def _add_downloads(routes: APIRouter, studio: Studio) -> None:
         }
         if isinstance(content, bytes):
             return Response(content, media_type=kind, headers=headers)
+        if not isinstance(content, Path):
+            return StreamingResponse(content, media_type=kind, headers=headers)
         remove = BackgroundTask(content.unlink, missing_ok=True)
         return FileResponse(content, media_type=kind, headers=headers, background=remove)
 
@@ -119,13 +127,12 @@ def _add_pictures(routes: APIRouter, studio: Studio, uploaded: set[str]) -> None
     @routes.post("/studio/pictures")
     async def pictures(request: Request) -> Response:
         desk = _desk(studio, request)
-        desk.folder.mkdir(parents=True, exist_ok=True)
-        _sweep(desk.folder)
-        with tempfile.TemporaryDirectory(prefix=_COMING, dir=desk.folder) as coming:
-            paths = await keep_files(request, "pictures", Path(coming))
+        with _coming(desk) as coming:
+            paths = await keep_files(request, "pictures", coming)
             if not paths:
                 raise DataError("No picture came with that. Choose one or more files.")
-            draft = await run_in_threadpool(gathering.add, desk, paths)
+            own = desk.turned_to("dreambooth")
+            draft = await run_in_threadpool(gathering.add, own, paths)
         return _fresh({"ready": len(draft.pictures), "offered": draft.offered})
 
     @routes.post("/gradio_api/upload")
@@ -173,6 +180,15 @@ def _seen(text: str) -> dict[str, str]:
 
 def _fresh(value: object) -> JSONResponse:
     return JSONResponse(value, headers={"cache-control": "private, no-store"})
+
+
+@contextmanager
+def _coming(desk: Desk) -> Iterator[Path]:
+    """A folder on a desk for what comes in; what a killed server left there is removed."""
+    desk.folder.mkdir(parents=True, exist_ok=True)
+    _sweep(desk.folder)
+    with tempfile.TemporaryDirectory(prefix=_COMING, dir=desk.folder) as coming:
+        yield Path(coming)
 
 
 def _sweep(folder: Path) -> None:

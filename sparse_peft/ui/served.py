@@ -19,6 +19,7 @@ MOST_SIDE = 1024  # px, of a picture that is scaled
 USUAL_SIDE = 256
 KEPT_SECONDS = 3600  # by the browser: a picture's content never changes under its name
 
+IN_PLACE = ("JPEG", "PNG")  # what published sets hold
 PICTURE = r"[0-9a-f]{16}\.png"
 DATA = rf"[\w-]+/{PICTURE}"
 OUTPUT = r"[\w-]+/(change\.png|samples/([\w-]+/)*[\w-]+\.png)"
@@ -57,6 +58,25 @@ def small(folder: Path, name: str, allowed: str, square: str | None, side: int |
     if square is not None or side is not None:
         content = _scaled(content, square, USUAL_SIDE if side is None else side)
     return _response(content, ".png", private=True)
+
+
+def any_small(path: Path, side: int) -> Response:
+    """A picture of a set that stays where its owner keeps it, scaled down to `side` pixels.
+
+    Raises:
+        RefusedError: it is gone, or no picture.
+        DataError: a side that is out of range.
+    """
+    _check_side(side)
+    try:
+        with Image.open(path, formats=IN_PLACE) as picture:
+            picture.draft("RGB", (side, side))
+            picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+            written = io.BytesIO()
+            picture.convert("RGB").save(written, "PNG", compress_level=1)
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise not_there() from error
+    return _response(written.getvalue(), ".png", private=True)
 
 
 def read(folder: Path, name: str, allowed: str) -> bytes:
@@ -115,8 +135,7 @@ def _response(content: bytes, suffix: str, *, private: bool) -> Response:
 
 def _scaled(content: bytes, square: str | None, side: int) -> bytes:
     """A PNG whose longer side has `side` pixels, or its own number where that is less."""
-    if not 1 <= side <= MOST_SIDE:
-        raise DataError(f"side is {side}; use 1 to {MOST_SIDE}.")
+    _check_side(side)
     with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
         box = _box(square, picture.size)
         width, height = box[2] - box[0], box[3] - box[1]
@@ -130,6 +149,11 @@ def _scaled(content: bytes, square: str | None, side: int) -> bytes:
     written = io.BytesIO()
     scaled.save(written, "PNG", compress_level=1)
     return written.getvalue()
+
+
+def _check_side(side: int) -> None:
+    if not 1 <= side <= MOST_SIDE:
+        raise DataError(f"side is {side}; use 1 to {MOST_SIDE}.")
 
 
 def _box(square: str | None, size: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -17,9 +17,8 @@ from sparse_peft.files import Lock
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Shapes
 from sparse_peft.planning import (
+    AnyPlan,
     Choices,
-    ComparisonPlan,
-    budget_scale,
     check,
     plan,
     preset_budget,
@@ -27,13 +26,13 @@ from sparse_peft.planning import (
     same,
     sized,
 )
-from sparse_peft.presets import CHANGED, SUFFIX, MethodDefaults, Preset
+from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, MethodDefaults, Preset
 from sparse_peft.runs import client
+from sparse_peft.runs.spec import ComparisonSpec, RunSpec
 from sparse_peft.runs.store import Store
+from sparse_peft.ui import dial as dials
 from sparse_peft.ui.desk import Desk, FieldError, Tab
 from sparse_peft.ui.draft import Draft
-
-TASK = "dreambooth"
 
 
 def start(desk: Desk) -> str:
@@ -60,7 +59,11 @@ def alone(desk: Desk) -> Iterator[None]:
 
 def submit(desk: Desk, chosen: Choices) -> str:
     """The id of the comparison of these choices, whose subject has been saved."""
-    spec, runs, content = plan(chosen, desk.home)
+    return queued(desk, *plan(chosen, desk.home))
+
+
+def queued(desk: Desk, spec: ComparisonSpec, runs: list[RunSpec], content: AnyPlan) -> str:
+    """The id of a planned comparison, now in the queue, or of the same one that is there."""
     with Store(desk.home) as store:
         known = _under_way(store, desk.owner, content)
         if known is None:
@@ -69,11 +72,13 @@ def submit(desk: Desk, chosen: Choices) -> str:
     return known or spec.id
 
 
-def _under_way(store: Store, owner: str, content: ComparisonPlan) -> str | None:
+def _under_way(store: Store, owner: str, content: AnyPlan) -> str | None:
     """The comparison of this person that does the same at this moment."""
     for comparison in reversed(store.comparisons(owner)):
         rows = store.runs(comparison)
-        begun = any(row.state in ("queued", "running") for row in rows if row.kind != "generate")
+        begun = any(
+            row.state in ("queued", "running") for row in rows if row.kind in ("prepare", "train")
+        )
         if not begun or store.settled(comparison):
             continue
         if same(read_plan(store.comparison(comparison)), content):
@@ -107,6 +112,7 @@ def choices(desk: Desk) -> Choices:
     source = source_of(draft)
     subject = subject_of(desk)
     preset = preset_of(draft, source)
+    assert isinstance(preset, Preset)
     shapes = sources.shapes(source, preset.shared.targets)
     budget = budget_of(draft, preset, shapes)
     chosen = Choices(
@@ -114,7 +120,7 @@ def choices(desk: Desk) -> Choices:
         subject=subject,
         subject_id=f"{desk.owner}/{subject.id}",
         preset=preset,
-        methods=_in_reach(draft, preset, budget, shapes),
+        methods=in_reach(draft, preset, budget, shapes),
         budget=budget,
         steps=draft.steps,
         prompts=_prompts(draft),
@@ -123,17 +129,28 @@ def choices(desk: Desk) -> Choices:
         owner=desk.owner,
         allow_over=bool(draft.over),
     )
-    try:
+    with named_field("methods"):
         check(chosen)
-    except SpecError as error:
-        option = re.match(r"--([\w-]+)", str(error))  # how the sentence names what it is about
-        field = option[1].replace("-", "_") if option else "methods"
-        raise FieldError(str(error), field, "methods") from error
     return chosen
 
 
 @contextmanager
-def _at(field: str, tab: Tab) -> Iterator[None]:
+def named_field(usual: str) -> Iterator[None]:
+    """Inside it, a SpecError is one of the field whose option it begins with.
+
+    Args:
+        usual: the field of one that names none.
+    """
+    try:
+        yield
+    except SpecError as error:
+        option = re.match(r"--([\w-]+)", str(error))  # how the sentence names what it is about
+        field = option[1].replace("-", "_") if option else usual
+        raise FieldError(str(error), field, "methods") from error
+
+
+@contextmanager
+def at(field: str, tab: Tab) -> Iterator[None]:
     """Inside it, a mistake is one of this field."""
     try:
         yield
@@ -143,8 +160,8 @@ def _at(field: str, tab: Tab) -> Iterator[None]:
 
 def source_of(draft: Draft) -> Source:
     """The draft's backbone, if it is on this machine; nothing is downloaded."""
-    with _at("backbone", "pictures"):
-        source = sources.found(draft.backbone)
+    with at("backbone" if draft.task == "dreambooth" else "clip", "pictures"):
+        source = sources.found(draft.backbone, draft.task)
         if source is None:
             raise BackboneError(f"{draft.backbone} is not on this machine yet. Fetch it first.")
     return source
@@ -153,17 +170,17 @@ def source_of(draft: Draft) -> Source:
 def subject_of(desk: Desk) -> Subject:
     """The draft's pictures as a subject, its token chosen if the draft has none."""
     draft, noun = desk.draft, desk.draft.noun.strip()
-    with _at("pictures", "pictures"):
+    with at("pictures", "pictures"):
         if not draft.pictures:
             raise DataError("Add at least one picture first; 3 to 6 are best.")
         for picture in draft.pictures:
             if not (desk.pictures / picture.file).is_file():
                 raise DataError(f"{picture.name} is not there any more. Add it again.")
-    with _at("noun", "pictures"):
+    with at("noun", "pictures"):
         if not noun:
             raise SpecError("Say what it is first, in a word such as dog.")
         stop_on(names.check_noun(noun, None))
-    with _at("token", "pictures"):
+    with at("token", "pictures"):
         return Subject(noun, draft.token or _free_token(draft), draft.pictures)
 
 
@@ -174,15 +191,15 @@ def _free_token(draft: Draft) -> str:
     return names.free_token(names.words_of([draft.noun, *prompts, *captions, *known]))
 
 
-def preset_of(draft: Draft, source: Source) -> Preset:
+def preset_of(draft: Draft, source: Source) -> AnyPreset:
     """The draft's preset with what the person changed about the ticked methods.
 
     Files are not taken: a name that a browser sends must not be a path.
     """
-    with _at("preset", "methods"):
+    with at("preset", "methods"):
         if draft.preset.endswith(SUFFIX):
             raise SpecError(f"unknown preset {draft.preset!r}.")
-        preset = presets.preset(draft.preset, TASK, source.family)
+        preset = presets.preset(draft.preset, draft.task, source.family)
     made = {name: _changed(name, draft, preset) for name in draft.methods}
     changed = {name: method for name, method in made.items() if method is not None}
     if all(preset.methods.get(name) == method for name, method in changed.items()):
@@ -190,9 +207,9 @@ def preset_of(draft: Draft, source: Source) -> Preset:
     return replace(preset, name=preset.name + CHANGED, methods=preset.methods | changed)
 
 
-def _changed(name: str, draft: Draft, preset: Preset) -> MethodDefaults | None:
+def _changed(name: str, draft: Draft, preset: AnyPreset) -> MethodDefaults | None:
     """A method's defaults, the draft's in place of the preset's; None: nobody gives a rate."""
-    with _at("methods", "methods"):
+    with at("methods", "methods"):
         kind, before = method_named(name), preset.methods.get(name)
     lr = draft.lr.get(name, before.lr if before else None)
     if lr is None:
@@ -202,31 +219,31 @@ def _changed(name: str, draft: Draft, preset: Preset) -> MethodDefaults | None:
     for field, value in draft.fields.get(name, {}).items():
         if field not in usual or usual[field] != value:
             fields[field] = value
-            with _at(f"{name}.{field}", "methods"):
+            with at(f"{name}.{field}", "methods"):
                 tables.build(kind, fields, kind.label)
-    with _at(f"{name}.lr", "methods"):
+    with at(f"{name}.lr", "methods"):
         return MethodDefaults(lr, fields)
 
 
-def budget_of(draft: Draft, preset: Preset, shapes: Shapes) -> int:
+def budget_of(draft: Draft, preset: AnyPreset, shapes: Shapes) -> int:
     """The trainable values that the draft's place on the scale stands for."""
     if draft.stop is None:
         return preset_budget(preset, shapes)
-    scale = budget_scale(shapes)
+    scale = dials.scale(preset.lora_ranks, shapes)
     if not 0 <= draft.stop < len(scale):
         text = f"The budget's place is {draft.stop}; use 0 to {len(scale) - 1}."
         raise FieldError(text, "budget", "methods")
     return scale[draft.stop]
 
 
-def _in_reach(draft: Draft, preset: Preset, budget: int, shapes: Shapes) -> tuple[str, ...]:
+def in_reach(draft: Draft, preset: AnyPreset, budget: int, shapes: Shapes) -> tuple[str, ...]:
     """The ticked methods that have a rate, and go as low as the budget or may go over it."""
 
     def reaches(name: str) -> bool:
         _, over = sized(name, preset, budget, shapes, allow_over=True)
         return not over or name in draft.over
 
-    with _at("methods", "methods"):
+    with at("methods", "methods"):
         if not draft.methods:
             raise SpecError("Tick at least one method.")
         able = [name for name in draft.methods if name in preset.methods]
@@ -243,7 +260,7 @@ def _in_reach(draft: Draft, preset: Preset, budget: int, shapes: Shapes) -> tupl
 
 
 def _prompts(draft: Draft) -> tuple[str, ...]:
-    with _at("prompts", "methods"):
+    with at("prompts", "methods"):
         return checked_prompts("\n".join(draft.prompts or PROMPTS), "Prompts")[0]
 
 

@@ -17,7 +17,9 @@ LONGEST_NAME = 100  # characters; 255 bytes are allowed, and one may need four o
 _TORN = "The files did not arrive whole. Send them again."
 
 
-async def keep_files(request: Request, field: str, folder: Path) -> list[Path]:
+async def keep_files(
+    request: Request, field: str, folder: Path, most: int = MOST_PICTURES
+) -> list[Path]:
     """The files of a form under the names that they came with, all or none.
 
     Each is in a folder of its own below `folder`, which nobody can guess. The caller sees to the
@@ -25,6 +27,7 @@ async def keep_files(request: Request, field: str, folder: Path) -> list[Path]:
 
     Args:
         field: its name in the form; other fields are passed over.
+        most: how many files may come at once.
 
     Raises:
         DataError: no form, too many files, or the sender broke off.
@@ -33,7 +36,7 @@ async def keep_files(request: Request, field: str, folder: Path) -> list[Path]:
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise DataError("Files are sent as multipart/form-data. Load the page again.")
-    form = _Form(field.encode(), folder)
+    form = _Form(field.encode(), folder, most)
     try:
         await _read(request, form, boundary)
     except BaseException:
@@ -58,10 +61,10 @@ async def _read(request: Request, form: "_Form", boundary: bytes) -> None:
 class _Form:
     """What the parser has found so far."""
 
-    def __init__(self, field: bytes, folder: Path) -> None:
+    def __init__(self, field: bytes, folder: Path, most: int) -> None:
         self.paths: list[Path] = []
         self.complete = False
-        self._field, self._folder = field, folder
+        self._field, self._folder, self._most = field, folder, most
         self._file: IO[bytes] | None = None
         self._name, self._value, self._disposition = b"", b"", b""
 
@@ -104,10 +107,9 @@ class _Form:
         name = options.get(b"filename")
         if options.get(b"name") != self._field or not name:  # no name: nothing was chosen
             return
-        if len(self.paths) == MOST_PICTURES:
-            raise DataError(
-                f"More than {MOST_PICTURES} files came at once; 3 to 6 good pictures are enough."
-            )
+        if len(self.paths) == self._most:
+            enough = "; 3 to 6 good pictures are enough" if self._most == MOST_PICTURES else ""
+            raise DataError(f"More than {self._most} files came at once{enough}.")
         own = self._folder / secrets.token_hex(16)
         path = own / plain_name(name.decode(errors="replace"))
         path.parent.mkdir(parents=True)

@@ -10,7 +10,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TypeVar
 
-from sparse_peft.planning import ComparisonPlan, PlannedRun, read_plan
+from sparse_peft.planning import AnyPlan, PlannedRun, read_plan
+from sparse_peft.planning.classes import PlannedClassRun
 from sparse_peft.runs import spec
 from sparse_peft.runs.events import Event
 from sparse_peft.runs.run import RunDirectory
@@ -59,6 +60,8 @@ class Live:
     """whether what a stopped run has learned is there"""
     error: str | None
     note: str | None
+    accuracies: tuple[tuple[int, float], ...] = ()
+    """step and held-out accuracy, of a run that learns classes"""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class Watcher:
         self.home = home
         self._lock = threading.RLock()
         self._followers: OrderedDict[str, Follower] = OrderedDict()
-        self._plans: OrderedDict[str, ComparisonPlan] = OrderedDict()
+        self._plans: OrderedDict[str, AnyPlan] = OrderedDict()
         self._costs: OrderedDict[str, Cost | None] = OrderedDict()
         self._mark: _Mark | None = None
         self._rows: dict[str | None, tuple[RunRow, ...]] = {}
@@ -117,7 +120,7 @@ class Watcher:
             path = RunDirectory.of(self.home, run_id).path / "events.jsonl"
             return _kept(self._followers, run_id, MOST_RUNS, lambda: Follower(path)).look()
 
-    def plan(self, comparison: str) -> ComparisonPlan:
+    def plan(self, comparison: str) -> AnyPlan:
         """What a comparison was asked to be; it never changes.
 
         Raises:
@@ -160,6 +163,7 @@ class Watcher:
             kept=bool((told.end or {}).get("kept")),
             error=row.error,
             note=row.note,
+            accuracies=told.accuracies,
         )
 
     def seconds_left(self, row: RunRow) -> float | None:
@@ -176,7 +180,7 @@ class Watcher:
             spent,
         )
 
-    def _planned(self, row: RunRow) -> PlannedRun | None:
+    def _planned(self, row: RunRow) -> PlannedRun | PlannedClassRun | None:
         if row.kind != "train" or row.comparison is None:
             return None
         return next((run for run in self.plan(row.comparison).runs if run.run == row.id), None)

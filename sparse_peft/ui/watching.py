@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from sparse_peft.methods import method_named
 from sparse_peft.outcome import BESIDE
-from sparse_peft.planning import PlannedRun
+from sparse_peft.planning import AnyPlan, ComparisonPlan, PlannedRun
+from sparse_peft.planning.classes import PlannedClassRun
 from sparse_peft.runs.store import RunRow
 from sparse_peft.ui import remaining
 from sparse_peft.ui.desk import Desk
@@ -24,6 +25,9 @@ CURVE_STEPS = 25  # between two drawings of the curves
 _CHANGES = {
     "running": "started", "finished": "finished", "cancelled": "stopped",
     "interrupted": "interrupted",
+}  # fmt: skip
+LATER = {  # what a finished comparison is asked for, as it is told when it has changed
+    "generate": "The new prompt", "classify": "Your picture", "merge": "The checkpoint",
 }  # fmt: skip
 _BADLY = {"failed": "Stopped: {}", "cancelled": "Stopped.", "interrupted": "Interrupted."}
 _PROCESS = secrets.token_hex(4)  # another one after a restart: the page asks for everything anew
@@ -52,8 +56,8 @@ class Standing:
     state: Literal["running", "waiting", "interrupted"]
     prepare: Live
     parts: tuple[Part, ...]
-    drawing: Live | None
-    """a new prompt that is being drawn or waits"""
+    later: Live | None
+    """a prompt to draw, a picture to classify or a checkpoint to make, at work or waiting"""
     ahead: int
     """runs of anybody that come before it, where it waits"""
     ahead_seconds: float | None
@@ -74,27 +78,34 @@ def _standing(watch: Watcher, comparison: str) -> Standing:
     running, stuck = "running" in states, lives[plan.prepare].state == "interrupted"
     waiting = not running and "queued" in states and not stuck
     before = _before(watch.rows(), comparison) if waiting else []
-    drawn = [live for live in lives.values() if live.kind == "generate"]
+    later = [live for live in lives.values() if live.kind in LATER]
+    labels = _labels(plan)
     return Standing(
         comparison,
         "running" if running else "waiting" if waiting else "interrupted",
         lives[plan.prepare],
-        tuple(_part(run, lives[run.run]) for run in plan.runs),
-        next((live for live in drawn if live.state in UNFINISHED), None),
+        tuple(_part(run, labels[run.run], lives[run.run]) for run in plan.runs),
+        next((live for live in later if live.state in UNFINISHED), None),
         len(before),
         _together(watch, [watch.seconds_left(row) for row in before]),
         _left(watch, list(lives.values())),
     )
 
 
-def _part(run: PlannedRun, live: Live) -> Part:
-    return Part(_label(run), run.method, method_named(run.method).family, live)
+def _part(run: PlannedRun | PlannedClassRun, label: str, live: Live) -> Part:
+    return Part(label, run.method, method_named(run.method).family, live)
 
 
-def _label(run: PlannedRun) -> str:
-    """LoRA; or LoRA 2 for its second training."""
-    repeat = run.id.removeprefix(run.method).removeprefix("-")
-    return f"{method_named(run.method).label} {repeat}".strip()
+def _labels(plan: AnyPlan) -> dict[str, str]:
+    """The name of each training by its run: LoRA; or LoRA 2 for its second one."""
+    if isinstance(plan, ComparisonPlan):
+        repeats = {run.run: run.id.removeprefix(run.method).removeprefix("-") for run in plan.runs}
+    else:
+        several = len(plan.shared.seeds) > 1
+        repeats = {run.run: str(run.training.seed) if several else "" for run in plan.runs}
+    return {
+        run.run: f"{method_named(run.method).label} {repeats[run.run]}".strip() for run in plan.runs
+    }
 
 
 def _before(rows: Sequence[RunRow], comparison: str) -> list[RunRow]:
@@ -139,14 +150,17 @@ def _versions(desk: Desk, watch: Watcher, standing: Sequence[Standing]) -> dict[
     asked = (desk.open or "").split(BESIDE)
     opened = [row for one in asked if one for row in watch.rows(one) if row.owner == desk.owner]
     told = [watch.told(row.id) for row in opened]
-    pictures = [(row.id, row.state, len(t.samples)) for row, t in zip(opened, told, strict=True)]
+    pictures = [
+        (row.id, row.state, len(t.samples), len(t.accuracies))
+        for row, t in zip(opened, told, strict=True)
+    ]
     curves = [(t.stage, t.step // CURVE_STEPS) for t in told]
     mine = watch.owned(desk.owner)
     newest = mine.comparisons[-NAMES_WATCHED:]
     return {
         "strip": _hash(map(_strip_version, standing)),
         "heading": _hash([*pictures, *curves, *_named(desk, {row.comparison for row in opened})]),
-        "matrix": _hash(pictures),
+        "matrix": _hash([*pictures, *_moving(watch, opened, curves)]),
         "numbers": _hash([*pictures, *curves]),
         "history": _hash([mine.version, *_named(desk, newest)]),
         "runs": ",".join(
@@ -154,6 +168,12 @@ def _versions(desk: Desk, watch: Watcher, standing: Sequence[Standing]) -> dict[
         ),
         "server": _PROCESS,
     }
+
+
+def _moving(watch: Watcher, opened: Sequence[RunRow], curves: Sequence[object]) -> Sequence[object]:
+    """What else the middle of the page shows: of classes, curves that grow as it trains."""
+    plans = [watch.plan(row.comparison) for row in opened[:1] if row.comparison]
+    return [] if any(isinstance(plan, ComparisonPlan) for plan in plans) else curves
 
 
 def _named(desk: Desk, comparisons: Iterable[str | None]) -> list[int]:
@@ -166,12 +186,12 @@ def _strip_version(one: Standing) -> object:
     parts = [
         (part.live.state, part.percent, part.live.stage, part.live.stopping) for part in one.parts
     ]
-    drawing = one.drawing and (one.drawing.state, one.drawing.done)
+    later = one.later and (one.later.kind, one.later.state, one.later.done)
     prepare = one.prepare.state, one.prepare.stage, one.prepare.stopping
     left = [
         seconds and seconds // LEFT_SECONDS for seconds in (one.seconds_left, one.ahead_seconds)
     ]
-    return one.comparison, prepare, parts, drawing, one.ahead, left
+    return one.comparison, prepare, parts, later, one.ahead, left
 
 
 def _hash(facts: Iterable[object]) -> str:
@@ -195,11 +215,13 @@ def _sentences(watch: Watcher, comparison: str, changed: Sequence[RunRow]) -> li
     for row in changed:
         if row.kind == "prepare" and row.state in _BADLY:
             return [_BADLY[row.state].format(row.error)]  # the others ended with it
-    names = {run.run: _label(run) for run in watch.plan(comparison).runs}
+    plan = watch.plan(comparison)
+    names = _labels(plan)
     ends: defaultdict[str, list[str]] = defaultdict(list)
     for row in changed:
-        ends[row.state].append(names.get(row.id, "The new prompt") if row.kind != "prepare" else "")
-    said = ["The base's pictures are drawn."] if "" in ends["finished"] else []
+        name = "" if row.kind == "prepare" else names.get(row.id, LATER.get(row.kind, ""))
+        ends[row.state].append(name)
+    said = [_shared(plan)] if "" in ends["finished"] else []
     for state, word in _CHANGES.items():
         labels = [label for label in ends[state] if label]
         said += [f"{_listed(labels)} {word}."] if labels else []
@@ -210,6 +232,12 @@ def _sentences(watch: Watcher, comparison: str, changed: Sequence[RunRow]) -> li
     if any(row.kind == "train" and row.state not in ("queued", "running") for row in changed):
         said.append(f"{left} run{'' if left == 1 else 's'} left." if left else "No run left.")
     return said
+
+
+def _shared(plan: AnyPlan) -> str:
+    if isinstance(plan, ComparisonPlan):
+        return "The base's pictures are drawn."
+    return "Zero-shot is measured."
 
 
 def _listed(labels: Sequence[str]) -> str:

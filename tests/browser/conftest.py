@@ -43,7 +43,8 @@ class Person:
         """Load the page and wait until its boards are drawn."""
         self.page.goto(self.url + path)
         self.page.wait_for_selector("#board-header header")
-        self.page.wait_for_selector("#board-pictures section", state="attached")
+        first = "#board-pictures section, #board-classes section"  # one subject, or classes
+        self.page.wait_for_selector(first, state="attached")
         return self.page
 
     def forgive(self, *reasons: str) -> None:

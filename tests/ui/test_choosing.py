@@ -212,7 +212,7 @@ def test_a_backbone_that_is_not_here_is_fetched_and_measured_at_usual_sizes(
 ) -> None:
     monkeypatch.setattr(choice, "family_of", lambda _: "builtin")
     monkeypatch.setattr(probing, "family_of", lambda _: "builtin")
-    monkeypatch.setattr(sources, "found", lambda _: None)
+    monkeypatch.setattr(sources, "found", lambda *_: None)
     desk.change(backbone=SDXL)
     assert chosen(desk) is None
     done(desk, "measure")
@@ -225,7 +225,7 @@ def test_a_backbone_that_is_not_here_is_fetched_and_measured_at_usual_sizes(
 def test_a_backbone_of_an_unknown_family_is_fetched_first(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "found", lambda _: None)
+    monkeypatch.setattr(sources, "found", lambda *_: None)
     desk.change(backbone="owner/name")
     done(desk, "measure")
     assert probes(desk) == [ProbeSettings("owner/name")]

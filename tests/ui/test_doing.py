@@ -14,6 +14,7 @@ from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import Store
 from sparse_peft.ui import naming
 from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.doing import FORM
 from tests.ui.own_desk import act, end_all, own_desk, plan_of, started, states
 
 
@@ -42,7 +43,7 @@ def test_a_mistake_of_start_leads_to_its_field(desk: Desk) -> None:
     answer = act(desk, "start")
     assert answer.errors == {"noun": "Say what it is first, in a word such as dog."}
     assert (answer.tab, answer.open) == ("pictures", None)
-    assert set(answer.show) == {"pictures", "methods"}
+    assert set(answer.show) == set(FORM)
 
 
 def test_a_runner_that_cannot_start_is_told_and_the_comparison_waits(
@@ -156,7 +157,7 @@ def test_again_and_more_seeds_lead_to_the_form(desk: Desk) -> None:
     comparison = started(desk, steps=9)
     desk.change(steps=1, noun="dog", pictures=())
     answer = act(desk, "again", comparison=comparison)
-    assert (answer.tab, set(answer.show), answer.open) == ("methods", {"pictures", "methods"}, None)
+    assert (answer.tab, set(answer.show), answer.open) == ("methods", set(FORM), None)
     assert (desk.draft.steps, desk.draft.noun, desk.draft.train_seeds) == (9, "cat", 1)
     assert len(desk.draft.pictures) == 3
     assert act(desk, "more_seeds", comparison=comparison).tab == "methods"

@@ -25,6 +25,7 @@ NAMING: list[tuple[str, dict[str, Any]]] = [
     ("again", {"comparison": "C"}),
     ("more_seeds", {"comparison": "C"}),
     ("draw", {"comparison": "C", "prompt": "your cat"}),
+    ("merge", {"comparison": "C", "run": "R"}),
     ("delete", {"comparison": "C"}),
     ("join", {"comparisons": ["C", "C"]}),
 ]

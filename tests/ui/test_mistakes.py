@@ -3,10 +3,12 @@
 from typing import Any
 
 from sparse_peft.ui.choosing import ACTIONS as CHOOSING
+from sparse_peft.ui.classes.sorting import ACTIONS as SORTING
 from sparse_peft.ui.desk import Answer
 from sparse_peft.ui.doing import ACTIONS as DOING
 from sparse_peft.ui.gathering import ACTIONS as GATHERING
 from sparse_peft.ui.mistakes import ANEW, FIELDS, MOST_OWNERS, Mistakes
+from sparse_peft.ui.turning import ACTIONS as TURNING
 
 WRONG = Answer(("methods",), errors={"steps": "Steps is 0."})
 RIGHT = Answer(("methods",))
@@ -83,4 +85,4 @@ def test_only_so_many_persons_are_kept() -> None:
 
 
 def test_every_name_is_an_action() -> None:
-    assert {*FIELDS, *ANEW} <= {*CHOOSING, *DOING, *GATHERING}
+    assert {*FIELDS, *ANEW} <= {*TURNING, *CHOOSING, *DOING, *GATHERING, *SORTING}

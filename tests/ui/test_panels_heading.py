@@ -10,7 +10,7 @@ from sparse_peft.errors import RunError
 from sparse_peft.report import words
 from sparse_peft.runs.store import Store
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.panels import heading
+from sparse_peft.ui.panels import heading, heading_said
 from sparse_peft.ui.panels.heading_states import rate
 from sparse_peft.ui.panels.opened import Opened, opened
 from sparse_peft.ui.watching import Standing
@@ -79,9 +79,9 @@ def test_many_verdicts_stand_in_order_of_clarity(monkeypatch: pytest.MonkeyPatch
     page = head(monkeypatch, twelve)
     chosen = next(attrs for attrs in of_class(page, "said") if "hidden" not in attrs)
     assert "heading-many" in str(chosen["class"])
-    said = heading._list("lora", heading._said(twelve.comparison, "lora"), True)
-    order = [said.find(word) for word in heading.WORDS if word in said]
-    last = [said.rfind(word) for word in heading.WORDS if word in said]
+    said = heading_said._list("lora", heading._said(twelve.comparison, "lora"), True)
+    order = [said.find(word) for word in heading_said.WORDS if word in said]
+    last = [said.rfind(word) for word in heading_said.WORDS if word in said]
     assert all(a < b for a, b in zip(last, order[1:], strict=False))
     assert "A stricter rule is used because 12 methods are compared." in page.text
 

@@ -179,7 +179,7 @@ def test_what_a_person_typed_is_no_html(desk: Desk) -> None:
 def test_a_backbone_that_is_not_here_is_offered(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "found", lambda _: None)
+    monkeypatch.setattr(sources, "found", lambda *_: None)
     desk.change(backbone=SDXL)
     said = text(html(desk))
     assert "SDXL is not on this machine yet" in said

@@ -44,14 +44,15 @@ REACHABLE = {
     "GET /studio/files/{run}/{name:path}", "GET /studio/draft/{file}",
     "GET /studio/data/{subject}/{file}", "GET /studio/downloads/{comparison}/{what}",
     "GET /studio/example/{name:path}", "GET /studio/subjects/{name}/{file}",
-    "GET /studio/fonts/{file}",
+    "GET /studio/fonts/{file}", "POST /studio/classes", "POST /studio/classes/archive",
+    "GET /studio/classes/{file}", "GET /studio/animals/{name:path}",
 }  # fmt: skip
 PUBLIC = {
     "GET /", "HEAD /", "GET /config", "GET /assets/{path:path}", "GET /static/{path:path}",
     "GET /theme.css", "GET /favicon.ico", "GET /robots.txt", "GET /manifest.json",
     "GET /gradio_api/info", "GET /gradio_api/app_id", "GET /healthz",
     "GET /studio/example/{name:path}", "GET /studio/subjects/{name}/{file}",
-    "GET /studio/fonts/{file}",
+    "GET /studio/fonts/{file}", "GET /studio/animals/{name:path}",
 }  # fmt: skip
 
 
@@ -97,6 +98,8 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
         shown = desk.home / "runs" / runs[0] / "samples" / "p00-s0.png"
         shown.parent.mkdir()
         shown.write_bytes(picture.read_bytes())
+        desk.class_pictures.mkdir()
+        (desk.class_pictures / picture.name).write_bytes(picture.read_bytes())
         yield Held(desk, comparison, runs, Path(plan.subject).name, picture)
 
 
@@ -134,6 +137,8 @@ def filled(path: str, held: Held) -> str:
     own = {
         "files/{run}/{name:path}": f"files/{held.runs[0]}/samples/p00-s0.png",
         "draft/{file}": f"draft/{held.picture.name}",
+        "studio/classes/{file}": f"studio/classes/{held.picture.name}",
+        "animals/{name:path}": "animals/train/fox/00.png",
         "data/{subject}/{file}": f"data/{held.subject}/{held.picture.name}",
         "{comparison}/{what}": f"{held.comparison}/comparison.json",
         "example/{name:path}": "example/samples/base/p00-s0.png",
@@ -156,7 +161,7 @@ def statuses(client: TestClient, app: FastAPI, held: Held, token: str | None) ->
     for route in sorted(routes_of(app) - {"GET /gradio_api/heartbeat/{session_hash}"}):
         method, _, path = route.partition(" ")
         sent: dict[str, Any] = {"json": {}} if method == "POST" else {}
-        if path.endswith(("upload", "pictures")):
+        if path.endswith(("upload", "pictures", "classes", "archive")):
             sent = {"files": {"other": ("a.png", b"x")}}
         client.cookies.clear()  # what the page gave a moment ago
         answer = client.request(method, filled(path, held), headers=cookie(token), **sent)
@@ -184,7 +189,8 @@ def test_every_route_is_one_owner_s(client: TestClient, app: FastAPI, held: Held
     alice, bob = (statuses(client, app, held, token) for token in (ALICE, BOB))
     own = [
         "GET /studio/files/{run}/{name:path}", "GET /studio/draft/{file}",
-        "GET /studio/data/{subject}/{file}", "GET /studio/downloads/{comparison}/{what}",
+        "GET /studio/classes/{file}", "GET /studio/data/{subject}/{file}",
+        "GET /studio/downloads/{comparison}/{what}",
     ]  # fmt: skip
     assert {alice[route] for route in own} == {200}
     assert {bob[route] for route in own} == {404}

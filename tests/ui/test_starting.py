@@ -13,6 +13,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.data.prompts import PROMPTS
 from sparse_peft.data.subject import Subject
 from sparse_peft.errors import DataError
+from sparse_peft.methods.lora import LoRA
 from sparse_peft.planning import budget_scale
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
@@ -118,7 +119,7 @@ def test_what_was_changed_about_a_ticked_method_is_trained_and_said(desk: Desk) 
     spec = RunDirectory.of(desk.home, plan.runs[0].run).spec
     settings = tables.build(TrainSettings, spec.settings, "run")
     assert settings.training.lr == 0.5
-    assert settings.fields == {"rank": 1, "alpha": 8.0, "dropout": 0.0}
+    assert settings.fields == tables.table(LoRA(rank=1, alpha=8.0))
 
 
 def test_a_change_to_what_the_preset_has_anyway_is_none(desk: Desk) -> None:

@@ -24,7 +24,7 @@ async function openCamera() {
     const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.95));
     upload([new File([blob], "camera.jpg", { type: "image/jpeg" })]);
     taken += 1;
-    status.textContent = taken === 1 ? "1 picture taken. Turn the subject and take another." : `${taken} pictures taken.`;
+    status.textContent = taken === 1 ? "1 picture taken. Turn it and take another." : `${taken} pictures taken.`;
   });
   try {
     stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "environment", width: { ideal: 1280 } } });

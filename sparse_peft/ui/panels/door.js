@@ -44,7 +44,7 @@ async function send(file) {
   }
 }
 
-const here = () => element.offsetParent !== null && !document.querySelector("dialog[open]");
+const here = () => find(".pictures") && element.offsetParent !== null && !document.querySelector("dialog[open]");
 document.addEventListener("paste", (event) => {
   const files = event.clipboardData ? [...event.clipboardData.files] : [];
   if (!here() || !files.length) return;

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.panels.heading import button
+from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.panels.opened import EXAMPLE
 
 ARROWS = "←", "↑", "→", "↓"
@@ -32,6 +32,13 @@ KEYS: tuple[tuple[str, tuple[tuple[Keys, str], ...]], ...] = (
         (
             (ARROWS, "move it 1 px, with Shift 10"),
             (("+", "-"), "larger, smaller"),
+            (("Delete",), "remove the picture"),
+        ),
+    ),
+    (
+        "Pictures of a class",
+        (
+            (("←", "→"), "go from picture to picture"),
             (("Delete",), "remove the picture"),
         ),
     ),

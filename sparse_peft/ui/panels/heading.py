@@ -11,6 +11,9 @@ from sparse_peft.report.marks import identities, mark_svg
 from sparse_peft.report.summaries import PICTURE_METRICS
 from sparse_peft.ui.desk import Desk, on_page
 from sparse_peft.ui.panels import heading_states as states
+from sparse_peft.ui.panels.buttons import button
+from sparse_peft.ui.panels.classes import compare_heading, compare_states
+from sparse_peft.ui.panels.heading_said import sentences
 from sparse_peft.ui.panels.heading_states import Line
 from sparse_peft.ui.panels.opened import EXAMPLE, Opened, opened
 
@@ -20,8 +23,6 @@ SOON = (
     "as a method has finished."
 )
 TRAIN_AGAIN = "Train each 3 times"
-FEW_LINES = 8
-WORDS = ("Clear.", "Leaning.", "Cannot tell them apart.")
 ASKED = ("run", "comparison", "open")  # fields of its own errors
 GHOSTS = (("base", "base"), ("lora", "lora"), ("waveft", "waveft"), ("so", "so"))
 
@@ -34,18 +35,14 @@ def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
         return {"html": _empty(on_page(error)), "data": None}
     if found is None:
         return {"html": _empty(errors.get("open")), "data": None}
+    if found.subject:
+        body = f"{_verdicts(found)}{_subject(found)}"
+    else:
+        body = compare_heading.body(desk, found)
     html = f"""<section class="card heading" aria-labelledby="heading-title">
 {_top(found, errors)}{_states(found)}
-<div class="heading-body">{_verdicts(found)}{_subject(found)}</div></section>"""
+<div class="heading-body">{body}</div></section>"""
     return {"html": html, "data": {"comparison": found.id}}
-
-
-def button(text: str, ask: Mapping[str, Any], kind: str = "") -> str:
-    """A button whose click asks the page for something."""
-    return (
-        f'<button type="button" class="button{kind}" data-ask="{escape(json.dumps(dict(ask)))}">'
-        f"{escape(text)}</button>"
-    )
 
 
 def _empty(error: str | None = None) -> str:
@@ -76,7 +73,7 @@ def _top(found: Opened, errors: Mapping[str, str]) -> str:
 </div>{_rename(name, errors) if mine else ""}
 <div class="heading-share" hidden><p>{LINK}</p><p><code class="heading-address"></code>
 <button type="button" class="button" data-view="copy" hidden>Copy</button></p></div>{said}
-<p class="muted heading-subtitle">{escape(sections.subtitle(found.comparison))}</p>"""
+<p class="muted heading-subtitle">{escape(found.subtitle)}</p>"""
 
 
 def _rename(name: str, errors: Mapping[str, str]) -> str:
@@ -95,7 +92,7 @@ value="{escape(name)}"{wrong}><button class="button main">Save</button>
 
 
 def _states(found: Opened) -> str:
-    lines = states.lines(found)
+    lines = states.lines(found) if found.subject else compare_states.lines(found)
     if not lines:
         return ""
     return f'<ul class="heading-states">{"".join(map(_line, lines))}</ul>'
@@ -131,36 +128,13 @@ def _verdicts(found: Opened) -> str:
     comparison = found.comparison
     of = max((pair["of"] for pair in comparison["pairs"]), default=0)
     names = words.labels(comparison)
-    references = [name for name in names if _said(comparison, name)]
-    if not references:
+    against = {name: lines for name in names if (lines := _said(comparison, name))}
+    if not against:
         if found.at_work:
             return f'<div class="heading-verdicts"><p class="muted">{SOON}</p></div>'
         return f'<div class="heading-verdicts">{_caveats(found)}</div>'
-    chosen = comparison["reference"] if comparison["reference"] in references else references[0]
-    options = "".join(
-        f'<option value="{escape(name)}"{" selected" if name == chosen else ""}>'
-        f"{escape(names[name])}</option>"
-        for name in references
-    )
-    lists = "".join(_list(name, _said(comparison, name), name == chosen) for name in references)
-    return f"""<div class="heading-verdicts"><div class="heading-question">
-<h2>What {of} pairs of pictures say</h2><label>compared with
-<select class="field" data-view="reference">{options}</select></label></div>{lists}
-<button type="button" class="button quiet heading-more" data-view="more"
-aria-expanded="false">more</button>
-{_caveats(found)}</div>"""
-
-
-def _list(reference: str, said: list[tuple[str, str]], shown: bool) -> str:
-    """All lines; where they are many the decided ones come first, and some fold away."""
-    many = len(said) > FEW_LINES
-    if many:
-        said = sorted(said, key=lambda line: WORDS.index(line[1]))
-    lines = "".join(f"<li>{escape(text)} <b>{escape(word)}</b></li>" for text, word in said)
-    return (
-        f'<ul class="said{" heading-many" if many else ""}" data-reference="{escape(reference)}"'
-        f"{'' if shown else ' hidden'}>{lines}</ul>"
-    )
+    question = f"What {of} pairs of pictures say"
+    return sentences(question, names, against, comparison["reference"], _caveats(found))
 
 
 def _said(comparison: Mapping[str, Any], reference: str) -> list[tuple[str, str]]:

@@ -1,12 +1,12 @@
 """What the runs of a comparison are at, in sentences, each with the buttons that go on from it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from sparse_peft.report import words
-from sparse_peft.report.columns import columns
+from sparse_peft.report.columns import Column, columns
 from sparse_peft.report.marks import Identity, identities
 from sparse_peft.ui.panels.opened import Opened
 from sparse_peft.ui.watching import Live
@@ -34,17 +34,44 @@ class Line:
     """a note has a bar, an error a frame"""
 
 
+class Trained(NamedTuple):
+    """One method with its training runs, as comparison.json has them."""
+
+    look: Identity
+    runs: Sequence[tuple[str, Mapping[str, Any]]]
+    """each with what it is called"""
+
+
 def lines(opened: Opened) -> list[Line]:
     """A line for each run of which there is something to say, the shared ones first."""
     base = identities([("base", "base")])["base"]
-    shared = [opened.runs[name] for name in opened.prepares if name in opened.runs]
-    found = [_line(opened, "Base", base, run, None) for run in shared if run.state != "finished"]
+    trained = [Trained(one.look, _named(one)) for one in columns(opened.comparison)[1:]]
+    return lines_of(opened, ("Base", base), trained)
+
+
+def _named(column: Column) -> list[tuple[str, Mapping[str, Any]]]:
+    several = len(column.runs) > 1
+    return [
+        (f"{column.label}, run {number}" if several else column.label, run)
+        for number, run in enumerate(column.runs, 1)
+    ]
+
+
+def lines_of(
+    opened: Opened, shared: tuple[str, Identity], trained: Sequence[Trained]
+) -> list[Line]:
+    """The same for any task.
+
+    Args:
+        shared: what the run that all wait for makes.
+    """
+    prepares = [opened.runs[name] for name in opened.prepares if name in opened.runs]
+    found = [_line(opened, *shared, run, None) for run in prepares if run.state != "finished"]
     if found:
         return [line for line in found if line]  # the others wait for it, or fell with it
     working = any(run.state == "running" for run in opened.runs.values())
-    for column in columns(opened.comparison)[1:]:
-        for number, entry in enumerate(column.runs, 1):
-            label = f"{column.label}, run {number}" if len(column.runs) > 1 else column.label
+    for column in trained:
+        for label, entry in column.runs:
             run = opened.runs.get(entry["run"])
             if working and run and run.state == "queued":
                 continue  # its turn comes
@@ -64,10 +91,8 @@ def _line(
     if run is not None and run.state == "failed":
         return _failed(opened, label, look, run, entry)
     if entry is None:
-        return Line(
-            label, look, "Stopped before the base's pictures were drawn.", (_again(opened),)
-        )
-    if entry["unchanged"]:
+        return Line(label, look, f"Stopped before {_first(opened)}.", (_again(opened),))
+    if entry.get("unchanged"):
         text = (
             f"Check: {label}'s pictures equal the base's. Its budget or learning rate may be too "
             "small here."
@@ -75,6 +100,11 @@ def _line(
         return Line(label, look, text, kind="note")
     said = words.state(entry)
     return Line(label, look, said, kind="note") if said else None
+
+
+def _first(opened: Opened) -> str:
+    """What the shared run is there for."""
+    return "the base's pictures were drawn" if opened.subject else "zero-shot was measured"
 
 
 def _waiting(opened: Opened, run: Live) -> str:

@@ -12,7 +12,7 @@ from sparse_peft.report.columns import columns
 from sparse_peft.ui.deleting import sentence, weighed_all
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.looking import PAGE_ROWS
-from sparse_peft.ui.panels.heading import button
+from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.panels.history_row import THUMBS, Row, html_of, row_of
 from sparse_peft.ui.panels.opened import EXAMPLE
 from sparse_peft.ui.watching import watcher

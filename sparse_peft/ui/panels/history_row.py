@@ -6,15 +6,16 @@ from html import escape
 from pathlib import Path
 
 from sparse_peft.methods import method_named
-from sparse_peft.planning import ComparisonPlan
+from sparse_peft.planning import AnyPlan, ComparisonPlan
 from sparse_peft.report import words
 from sparse_peft.report.marks import Identity, identities, mark_svg
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow
 from sparse_peft.ui import naming
+from sparse_peft.ui.classes.compare_pictures import first_pictures
 from sparse_peft.ui.deleting import sentence, weighed
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.panels.heading import button
+from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.watching import watcher
 
 THUMBS = 3  # methods in the row of pictures, after the base
@@ -31,7 +32,8 @@ class Row:
     methods: tuple[tuple[str, str, Identity], ...]
     """name, label and look"""
     pictures: tuple[tuple[str, str | None], ...]
-    """label and address of a picture of the base and of the first methods; None: not there yet"""
+    """label and address of a picture of the base and of the first methods, or of the first classes;
+    None: not there yet"""
     budget: int | None
     state: str
     made: datetime | None
@@ -50,11 +52,15 @@ def row_of(desk: Desk, comparison: str) -> Row:
         id=comparison,
         name=naming.read(desk.home, comparison) or naming.default(plan),
         methods=looks({run.method: method_named(run.method).label for run in plan.runs}),
-        pictures=tuple(_pictures(desk, plan, rows)),
+        pictures=tuple(
+            _pictures(desk, plan, rows)
+            if isinstance(plan, ComparisonPlan)
+            else first_pictures(desk, comparison, plan.dataset)
+        ),
         budget=plan.budget,
         state=_state(plan, rows),
         made=datetime.fromtimestamp(path.stat().st_mtime, UTC),
-        subject=plan.subject,
+        subject=plan.subject if isinstance(plan, ComparisonPlan) else comparison,
         at_work=any(row.state in AT_WORK for row in rows.values()),
     )
 
@@ -87,7 +93,7 @@ def _address(desk: Desk, run: str, path: str) -> str | None:
     return f"/studio/files/{run}/{path}" if there else None
 
 
-def _state(plan: ComparisonPlan, rows: dict[str, RunRow]) -> str:
+def _state(plan: AnyPlan, rows: dict[str, RunRow]) -> str:
     states = [rows[run.run].state for run in plan.runs]
     everything = {*states, rows[plan.prepare].state}
     for state, word in (

@@ -1,6 +1,7 @@
 /* The Compare tab's pictures: what is shared by its parts, and what a new drawing of it keeps. */
 const NOTHING = { comparison: null, pictures: {}, steps: {}, all: [0], columns: {} };
-const view = matrix(element, props.value?.data ?? NOTHING);
+const shown = () => (props.value?.data?.pictures ? props.value.data : NOTHING);  // of classes there is no matrix
+const view = matrix(element, shown());
 Object.assign(view, { row: 0, column: 0, seen: 0 });
 for (const part of [roving, focusing, pair, drawer, paging, address]) part(view);
 
@@ -33,14 +34,13 @@ const open = () => {
 };
 watch("value", () => {
   const before = view.data.comparison;
-  view.data = props.value?.data ?? NOTHING;
+  view.data = shown();
   if (asked && !view.data.errors?.prompt) element.querySelector("[name=prompt]").value = "";
   asked = false;
   if (view.data.comparison === before) view.draw();
   else open();
 });
 if (view.data.comparison) open();
-
 let asked = false;
 element.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -12,6 +12,7 @@ from sparse_peft.report.matrix import controls, last_step, matrix_data
 from sparse_peft.report.pictures import Sources
 from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of
 from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.panels.classes import compare_board
 from sparse_peft.ui.panels.matrix_beside import MANY, beside
 from sparse_peft.ui.panels.matrix_cells import grid, maps
 from sparse_peft.ui.panels.matrix_closest import closest
@@ -19,12 +20,8 @@ from sparse_peft.ui.panels.matrix_own import Own, about, owns
 from sparse_peft.ui.panels.opened import Opened, opened
 
 SCRIPTS = (
-    "matrix_address", "matrix_drawer", "matrix_focusing", "matrix_pair", "matrix_paging",
-    "matrix_roving", "matrix",
-)  # fmt: skip
-SCRIPTS = (
     "matrix_roving", "matrix_focusing", "matrix_pair", "matrix_drawer", "matrix_paging",
-    "matrix_address", "matrix",
+    "matrix_address", "matrix", *compare_board.SCRIPTS,
 )  # fmt: skip
 FEW = 4  # columns that need neither an order nor folding
 KEYS = (
@@ -46,13 +43,15 @@ ORDERS = (
 
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
-    """The pictures of what is open; nothing where nothing is."""
+    """The pictures of what is open, or what it says of classes; nothing where nothing is."""
     try:
         found = opened(desk)
     except UserError:  # the heading says why
         found = None
     if found is None:
         return {"html": "", "data": None}
+    if not found.subject:
+        return compare_board.render(desk, found)
     shown = columns(found.comparison)
     own = owns(desk, found) if found.alone else []
     large = _large() if len(shown) >= MANY else ""

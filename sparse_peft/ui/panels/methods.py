@@ -8,13 +8,16 @@ from typing import Any
 
 from sparse_peft import presets
 from sparse_peft.errors import UserError
+from sparse_peft.presets import Preset
 from sparse_peft.report import words
 from sparse_peft.ui import estimates, offers, probing
-from sparse_peft.ui.chosen import PRESETS, TASK, Chosen, chosen
+from sparse_peft.ui.chosen import PRESETS, Chosen, chosen
+from sparse_peft.ui.classes import backbones as clips
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.dial import LAST_STOP, phrase
 from sparse_peft.ui.estimates import Outlook
 from sparse_peft.ui.panels import methods_cards, methods_settings
+from sparse_peft.ui.panels.classes import methods as class_methods
 from sparse_peft.ui.probing import Probing
 
 SCRIPTS = ("methods", "methods_dial", "methods_fields")
@@ -25,7 +28,14 @@ INFO = (
     "How many numbers may be trained in all. Each method spends them in its own way: LoRA on its "
     "rank, WaveFT on coefficients, SO on how many weights move at once."
 )
-ELSEWHERE = ("pictures", "noun", "token", "backbone")  # mended on the first step
+ELSEWHERE = (  # mended on the first step
+    "pictures", "noun", "token", "backbone", "classes", "class_name", "box", "shots", "template",
+    "clip",
+)  # fmt: skip
+MEASURING = (
+    " Measuring trains each ticked method for a few steps, so that this page can say what a"
+    " comparison takes."
+)
 NO_PICTURES = "Add pictures of your subject first."
 NO_NOUN = "Say what your subject is first."
 NO_METHOD = "Tick at least one method."
@@ -41,6 +51,8 @@ def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
         found = chosen(desk)
     except UserError as error:
         html = f'<section class="card">{_error(escape(str(error)))}</section>'
+        if desk.task == "fewshot":  # another preset may do
+            html = class_methods.refused(desk.draft, str(error))
         return {"html": f'<div class="methods">{html}</div>', "data": {"drawn": next(_drawn)}}
     if found is None:
         html = _absent(desk, stands, errors)
@@ -65,13 +77,15 @@ def _data(found: Chosen, stands: Probing | None) -> dict[str, Any]:
 
 def _present(desk: Desk, found: Chosen, stands: Probing | None, errors: Mapping[str, str]) -> str:
     outlook = estimates.outlook(desk, found)
+    few = desk.task == "fewshot"
     return (
-        _presets(found, errors)
+        (class_methods.presets(found, errors) if few else _presets(found, errors))
         + _budget(found, errors)
         + _failed(stands)
         + _at(errors, "measure")
+        + (class_methods.references(found) if few else "")
         + methods_cards.cards(found, outlook, stands, errors)
-        + _times(found, errors)
+        + (class_methods.draws(found, errors) if few else _times(found, errors))
         + methods_settings.form(found, errors)
         + _start(found, outlook, errors)
     )
@@ -79,14 +93,15 @@ def _present(desk: Desk, found: Chosen, stands: Probing | None, errors: Mapping[
 
 def _presets(found: Chosen, errors: Mapping[str, str]) -> str:
     kept = {each.name: each for each in presets.all_presets()
-            if (each.task, each.backbone) == (TASK, found.source.family)}  # fmt: skip
+            if (each.task, each.backbone) == ("dreambooth", found.source.family)}  # fmt: skip
     radios = "".join(
         f'<label><input type="radio" name="methods-preset" value="{name}"'
         f"{' checked' if name == found.draft.preset else ''}>"
         f"<span>{escape(kept[name].title)}</span></label>"
-        for name in PRESETS
+        for name in PRESETS["dreambooth"]
         if name in kept
     )
+    assert isinstance(found.preset, Preset)
     pictures = len(found.prompts) * len(found.preset.shared.seeds)
     return f"""<div class="methods-presets">
 <fieldset class="choice"><legend>Preset</legend>{radios}</fieldset>
@@ -135,10 +150,10 @@ aria-describedby="methods-times-said">{options}</select> \
 
 def _start(found: Chosen, outlook: Outlook, errors: Mapping[str, str]) -> str:
     missing, link = _missing(found)
-    there = [text for place, text in errors.items() if place in (*ELSEWHERE, "start")]
+    there = [text for place, text in errors.items() if _elsewhere(place) or place == "start"]
     stopped = "".join(_error(f"<b>Stopped:</b> {escape(text)}") for text in there)
     back = ""
-    if link or any(place in ELSEWHERE for place in errors):
+    if link or any(map(_elsewhere, errors)):
         back = '<button type="button" class="button quiet" data-do="back">Go to Pictures</button>'
     return f"""<div class="methods-start">{stopped}
 <button type="button" class="button main" data-do="start" \
@@ -147,11 +162,15 @@ aria-describedby="methods-start-said"{" disabled" if missing else ""}>\
 <p id="methods-start-said">{escape(missing or outlook.queue)} {back}</p></div>"""
 
 
+def _elsewhere(place: str) -> bool:
+    return place.partition(":")[0] in ELSEWHERE
+
+
 def _start_words(found: Chosen, outlook: Outlook) -> str:
     """Start 3 runs, about 1 min 50 s, two at a time."""
     runs = len(found.taking_part) * found.draft.train_seeds
     if not runs:
-        return "Start"
+        return "Start"  # nothing, or references alone
     text = f"Start {words.count(runs)} run{'' if runs == 1 else 's'}"
     if outlook.seconds is not None:
         text += f" \N{MIDDLE DOT} {estimates.about(outlook.seconds)}"
@@ -163,6 +182,8 @@ def _start_words(found: Chosen, outlook: Outlook) -> str:
 
 def _missing(found: Chosen) -> tuple[str, bool]:
     """What has to be there before Start, and whether it is on the first step."""
+    if found.draft.task == "fewshot":
+        return class_methods.missing(found)
     if not found.draft.pictures:
         return NO_PICTURES, True
     if not found.draft.noun.strip():
@@ -174,12 +195,13 @@ def _missing(found: Chosen) -> tuple[str, bool]:
 
 def _absent(desk: Desk, stands: Probing | None, errors: Mapping[str, str]) -> str:
     """A backbone that is not on this machine: what it is, and the way to fetch it."""
-    name = desk.draft.backbone
-    known = offers.offer(name)
-    title, about = (known.title, known.words) if known else (name, offers.OTHER_WORDS)
+    name, few = desk.draft.backbone, desk.task == "fewshot"
+    known = clips.offer(name) if few else offers.offer(name)
+    other = clips.OTHER_WORDS if few else offers.OTHER_WORDS
+    title, about = (known.title, known.words) if known else (name, other)
     doing = (
         '<p><button type="button" class="button main" data-do="measure">'
-        "Download and measure</button></p>"
+        f"{'Download' if few else 'Download and measure'}</button></p>"
     )
     if stands is not None and stands.busy:
         doing = (
@@ -189,8 +211,7 @@ def _absent(desk: Desk, stands: Probing | None, errors: Mapping[str, str]) -> st
     return f"""<section class="card methods-absent" aria-labelledby="methods-absent">
 <h2 id="methods-absent">{escape(title)} is not on this machine yet</h2>
 <p>{escape(about)}</p>
-<p>Once it is here, the budget and the methods are shown for it. Measuring trains each ticked \
-method for a few steps, so that this page can say what a comparison takes.</p>
+<p>Once it is here, the budget and the methods are shown for it.{"" if few else MEASURING}</p>
 {_failed(stands)}{_at(errors, "measure")}{doing}
 <p><button type="button" class="button quiet" data-do="back">Choose another backbone</button></p>
 </section>"""

@@ -76,7 +76,7 @@ def _card(chosen: Chosen, outlook: Outlook, probing: Probing | None, name: str) 
         _reason(stopped)
         if stopped is not None
         else _sizes(chosen, name)
-        + _costs(outlook.methods[name], probing, chosen.source.id)
+        + _costs(outlook.methods[name], probing, chosen)
         + _words(chosen, name)
     )
     ticked = name in chosen.draft.methods
@@ -134,14 +134,14 @@ def _words(chosen: Chosen, name: str) -> str:
 {glosses}<p>{WHY}</p></details>"""
 
 
-def _costs(estimate: Estimate, probing: Probing | None, backbone: str) -> str:
+def _costs(estimate: Estimate, probing: Probing | None, chosen: Chosen) -> str:
     if estimate.seconds is None:
         time = NOT_KNOWN if not estimate.too_large else "not known"
     else:
         time = f"{estimates.about(estimate.seconds)} <small>({estimate.origin})</small>"
     ask = ""
-    if estimate.seconds is None and not estimate.too_large:
-        ask = _measure(probing, backbone)
+    if estimate.seconds is None and not estimate.too_large and chosen.draft.task != "fewshot":
+        ask = _measure(probing, chosen.source.id)
     what = '<span class="methods-what">{}</span>'.format
     lines = f'<p class="methods-time">{what("Time")} <span>{time}</span></p>{ask}'
     if estimate.memory:

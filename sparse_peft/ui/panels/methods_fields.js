@@ -21,6 +21,7 @@ element.addEventListener("change", ({ target }) => {
   }
   if (target.name === "methods-preset") act({ do: "preset", preset: target.value });
   else if (target.closest(".methods-tick")) act({ do: "tick", method: cardOf(target).dataset.method, on: target.checked });
+  else if (target.id === "methods-linear-probe") act({ do: "linear_probe", on: target.checked });
   else if (target.id === "methods-prompts") act({ do: "prompts", text: target.value });
   else if (target.dataset.place) act(asked(target));
 });

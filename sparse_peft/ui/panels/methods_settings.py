@@ -10,9 +10,11 @@ from sparse_peft.methods import all_methods
 from sparse_peft.methods.fields import Setting, settings
 from sparse_peft.report import words
 from sparse_peft.report.marks import identities, mark_svg
-from sparse_peft.ui.chosen import Chosen, blocked, ordered
+from sparse_peft.ui.chosen import Chosen, blocked, ordered, usual_steps
 
 NOT_YOURS = "preset: chosen on other subjects, not on yours"
+NOT_YOUR_CLASSES = "preset: chosen on other classes, not on yours"
+FIRST_SEED = "of the draws, counted up from it; published draws begin at 1"
 BY_BUDGET = "set by the budget"
 
 
@@ -29,9 +31,11 @@ def _general(chosen: Chosen, errors: Mapping[str, str]) -> str:
     from sparse_peft.ui.starting import shown_prompts
 
     draft = chosen.draft
-    steps = _text(
-        "steps", "Steps", str(chosen.steps), f"preset: {chosen.plain.training.steps}", errors
-    )
+    usual = f"preset: {words.count(usual_steps(chosen.plain, draft))}"
+    steps = _text("steps", "Steps", str(chosen.steps), usual, errors)
+    if draft.task == "fewshot":
+        first = _text("seed", "First seed", str(draft.seed), FIRST_SEED, errors)
+        return f'<div class="methods-numbers-fields">{steps}</div><div>{first}</div>'
     seed = _text("seed", "Seed", str(draft.seed), "of the data order and the noise", errors)
     shown = escape(shown_prompts(chosen.prompts, draft.noun))
     how_many = words.small(len(PROMPTS)).capitalize()
@@ -65,7 +69,8 @@ def _method(chosen: Chosen, name: str, errors: Mapping[str, str]) -> str:
 def _rate(chosen: Chosen, name: str, errors: Mapping[str, str]) -> str:
     preset = chosen.plain.methods.get(name)
     ours = chosen.preset.methods.get(name)
-    hint = NOT_YOURS if preset else "this preset has none for it"
+    not_yours = NOT_YOURS if chosen.draft.task == "dreambooth" else NOT_YOUR_CLASSES
+    hint = not_yours if preset else "this preset has none for it"
     if preset and ours and ours.lr != preset.lr:
         hint = f"the preset's is {preset.lr:g}"
     value = f"{ours.lr:g}" if ours else ""

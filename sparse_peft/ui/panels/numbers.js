@@ -1,5 +1,4 @@
-/* The numbers of the Compare tab: parts that stay as they were left, command lines to copy.
-   It asks the server for nothing, and raises no "act". */
+/* The numbers of the Compare tab: parts that stay as they were left, command lines to copy. */
 const parts = () => [...element.querySelectorAll(".numbers-part")];
 const left = new Map();
 const narrow = matchMedia("(max-width: 760px)");
@@ -22,6 +21,8 @@ show();
 
 element.addEventListener("click", async (event) => {
   const summary = event.target.closest("summary"), copy = event.target.closest("[data-copy]");
+  const ask = event.target.closest("[data-ask]");
+  if (ask) studio.act(trigger, JSON.parse(ask.dataset.ask));
   if (summary) left.set(summary.parentElement.dataset.part, !summary.parentElement.open);
   if (!copy) return;
   await navigator.clipboard.writeText(copy.parentElement.querySelector("code").textContent);

@@ -22,28 +22,35 @@ def files(desk: Desk, found: Opened) -> str:
     if not comparison["base"]["samples"]:
         return ""
     rows = [
-        _link(found, "grid.png", "Grid PNG", "the pictures of the first seed, labelled"),
-        _link(found, "report.html", "Report HTML", "one file: opens offline, prints to PDF"),
-        _link(found, "pictures.csv", "Numbers CSV", "one row a picture"),
-        _link(found, "comparison.json", "Numbers JSON", "everything this page shows"),
+        link(found, "grid.png", "Grid PNG", "the pictures of the first seed, labelled"),
+        link(found, "report.html", "Report HTML", "one file: opens offline, prints to PDF"),
+        link(found, "pictures.csv", "Numbers CSV", "one row a picture"),
+        link(found, "comparison.json", "Numbers JSON", "everything this page shows"),
     ]
     sizes = [run["adapter_bytes"] for run in comparison["runs"] if run["adapter"]]
     if sizes:
         total = words.size(sum(size or 0 for size in sizes))
         count = f"{len(sizes)} folder{'s' if len(sizes) > 1 else ''}, {total}"
-        rows.append(_link(found, "adapters.zip", "Adapters", count))
+        rows.append(link(found, "adapters.zip", "Adapters", count))
     return f"""<section class="card"><details class="numbers-part" data-part="files" open>
 <summary><h2>Download</h2></summary><ul class="numbers-files">{"".join(rows)}</ul>
 {_adapters(desk, found) if sizes else ""}</details></section>"""
 
 
-def _link(found: Opened, name: str, title: str, said: str) -> str:
-    return f"<li>{_anchor(found, name, title)}<small>{escape(said)}</small></li>"
+def link(found: Opened, name: str, title: str, said: str) -> str:
+    """A download in the list, with what it is."""
+    return f"<li>{anchor(found, name, title)}<small>{escape(said)}</small></li>"
 
 
-def _anchor(found: Opened, name: str, title: str) -> str:
+def anchor(found: Opened, name: str, title: str, label: str = "") -> str:
+    """A link to a download.
+
+    Args:
+        label: what it is where the title alone does not tell.
+    """
     address = f"/studio/downloads/{quote(found.id, safe='')}/{quote(name, safe='')}"
-    return f'<a href="{address}" download>{escape(title)}</a>'
+    named = f' aria-label="{escape(label)}"' if label else ""
+    return f'<a href="{address}" download{named}>{escape(title)}</a>'
 
 
 def _adapters(desk: Desk, found: Opened) -> str:
@@ -57,11 +64,12 @@ def _adapters(desk: Desk, found: Opened) -> str:
 
 
 def _adapter(desk: Desk, found: Opened, column: Column, run: Mapping[str, Any]) -> str:
-    link = _anchor(found, f"adapter-{run['id']}.zip", column.label)
+    link = anchor(found, f"adapter-{run['id']}.zip", column.label)
     size = words.size(run["adapter_bytes"]) if run["adapter_bytes"] else ""
-    return f"<li>{mark_svg(column.look)} {link} {size}<small>{_opens(desk, run)}</small></li>"
+    return f"<li>{mark_svg(column.look)} {link} {size}<small>{opens(desk, run)}</small></li>"
 
 
-def _opens(desk: Desk, run: Mapping[str, Any]) -> str:
+def opens(desk: Desk, run: Mapping[str, Any]) -> str:
+    """Which programs open an adapter."""
     adapter = RunDirectory.of(desk.home, run["run"]).adapter
     return downloads.PEFT if any(adapter.rglob(PEFT_CONFIG)) else downloads.STUDIO

@@ -6,11 +6,14 @@ from typing import Any
 
 from sparse_peft.outcome import BESIDE
 from sparse_peft.report import sections
+from sparse_peft.report.classes import words as classes_words
 from sparse_peft.ui import live, naming
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.watching import Live, Standing, strip_of, watcher
 
 EXAMPLE = "example"
+SUBJECT = "dreambooth"
+AT_WORK = ("queued", "running")
 
 
 @dataclass(frozen=True)
@@ -37,14 +40,26 @@ class Opened:
         return self.id == EXAMPLE
 
     @property
+    def subject(self) -> bool:
+        """Whether it is about one subject; else it is about classes."""
+        return bool(self.comparison["task"] == SUBJECT)
+
+    @property
+    def subtitle(self) -> str:
+        """What is compared, in a sentence."""
+        if self.subject:
+            return sections.subtitle(self.comparison)
+        return classes_words.subtitle(self.comparison)
+
+    @property
     def alone(self) -> bool:
         """Whether it is one comparison of this person, not several side by side."""
         return not self.read_only and BESIDE not in self.id
 
     @property
     def at_work(self) -> bool:
-        """Whether pictures of methods are still to come by themselves."""
-        return any(run["state"] in ("queued", "running") for run in self.comparison["runs"])
+        """Whether results of methods are still to come by themselves."""
+        return any(run["state"] in AT_WORK for run in self.comparison["runs"])
 
 
 def opened(desk: Desk) -> Opened | None:
@@ -56,7 +71,8 @@ def opened(desk: Desk) -> Opened | None:
     if not desk.open:
         return None
     comparison = live.comparison_of(desk, desk.open)
-    name = sections.title(comparison)
+    title = sections.title if comparison["task"] == SUBJECT else classes_words.title
+    name = title(comparison)
     found = Opened(desk.open, comparison, live.source_of(desk, desk.open), name)
     return found if found.read_only else _with_runs(desk, found)
 
@@ -64,9 +80,13 @@ def opened(desk: Desk) -> Opened | None:
 def _with_runs(desk: Desk, found: Opened) -> Opened:
     look = watcher(desk.home)
     ids = found.id.split(BESIDE)
+    usual = found.name
+    if not found.subject:
+        backbone = found.comparison["backbone"]
+        usual = f"{naming.default(look.plan(found.id))}, {backbone['title'] or backbone['id']}"
     return replace(
         found,
-        name=(naming.read(desk.home, found.id) if found.alone else None) or found.name,
+        name=(naming.read(desk.home, found.id) if found.alone else None) or usual,
         runs={name: run for one in ids for name, run in look.runs(one).items()},
         prepares=tuple(look.plan(one).prepare for one in ids),
         standing=tuple(one for one in strip_of(desk) if one.comparison in ids),

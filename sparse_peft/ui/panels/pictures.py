@@ -32,14 +32,17 @@ THUMB_SIDE = 144
 KEPT_THUMBS = 3
 
 SCRIPTS = (
-    "pictures", "pictures_after", "pictures_popup", "door", "drop", "camera", "crop", "crop_keys",
+    "asking", "pictures", "pictures_after", "pictures_popup", "door", "drop", "camera", "crop",
+    "crop_keys",
 )  # fmt: skip
 
 _drawn = itertools.count()  # a browser hears of an answer only if it differs from the one before
 
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
-    """The step as its draft stands."""
+    """The step as its draft stands; nothing while classes are taught."""
+    if desk.task != "dreambooth":
+        return {"html": "", "data": {"drawn": next(_drawn)}}
     draft = desk.draft
     html = (
         f'<div class="pictures">{_door(desk, draft, errors)}{pictures_row.row_html(draft, errors)}'

@@ -17,7 +17,7 @@ function remove(node) {
 }
 
 watch("value", () => {
-  if (!find(".pictures")) return;
+  if (!find(".pictures")) return askNext();
   if (!door.busy) say("");
   showBackbone();
   showDoor();

@@ -8,13 +8,17 @@ from sparse_peft.report import words
 from sparse_peft.report.marks import identities, mark_svg
 from sparse_peft.ui import naming
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.panels.heading import button
+from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.watching import Live, Part, Standing, pulse, strip_of, watcher
 
 MANY = 6  # parts of a line on a desk; of more only what is at work is named
 FEW = 3  # the same on a phone
 WITH_MINUTES, COARSE, FINE = 120, 10, 5  # seconds: an estimate is not said to the second
 FIRST_LOAD = ' <span class="strip-aside">(first time about 10 s)</span>'
+LATER = {
+    "generate": "Drawing your prompt", "classify": "Trying your picture",
+    "merge": "Making the checkpoint",
+}  # fmt: skip
 STAGES = {"Loading the backbone": "loading", "Drawing the test pictures": "drawing"}
 STOPS = (("Stop and keep what it learned", True), ("Stop and discard", False))
 FIELDS = ("run", "look")  # of its own errors
@@ -98,8 +102,8 @@ def _said(one: Standing, backbone: str) -> str:
         return _interrupted(one)
     if one.prepare.state == "running":
         return _stage(one.prepare, backbone)
-    if one.drawing and one.drawing.state == "running":
-        return f"Drawing your prompt {_elapsed(one.drawing)}"
+    if one.later and one.later.state == "running":
+        return f"{LATER[one.later.kind]} {_elapsed(one.later)}"
     if one.seconds_left is None:
         return "Training"
     return (
@@ -126,7 +130,7 @@ def _interrupted(one: Standing) -> str:
 
 def _broken(one: Standing) -> Live:
     """The interrupted run that the others wait for, or the first of them."""
-    lives = [one.prepare, *(part.live for part in one.parts), *filter(None, [one.drawing])]
+    lives = [one.prepare, *(part.live for part in one.parts), *filter(None, [one.later])]
     return next(live for live in lives if live.state == "interrupted")
 
 
@@ -149,7 +153,7 @@ def _rounded(seconds: float) -> int:
 
 
 def _buttons(one: Standing) -> str:
-    lives = [one.prepare, *(part.live for part in one.parts), *filter(None, [one.drawing])]
+    lives = [one.prepare, *(part.live for part in one.parts), *filter(None, [one.later])]
     which = {"comparison": one.comparison}
     found = ""
     if any(live.state == "interrupted" for live in lives):

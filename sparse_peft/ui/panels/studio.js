@@ -28,11 +28,12 @@ var studio = (() => {
   self.act = (trigger, detail) => {
     if (self.lost) return self.tell(self.lost);  // Gradio would only complain in its own words
     if (detail.do === "open" && detail.comparison) self.left = null;
-    trigger("act", { ...detail, open: self.open });
+    trigger("act", { ...detail, open: self.open, about: self.about });
   };
   /* A look that was asked for before something else was opened may answer after it. */
   const drawn = (name, value) => {
     if (!value?.board) return;
+    self.about = value.about;
     const open = value.open || "", stale = open !== self.open && open === self.left;
     if (stale && performance.now() - self.leftAt < STALE_MS) self.look?.([name]);
     else opened(open);

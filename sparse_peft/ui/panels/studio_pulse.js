@@ -2,7 +2,7 @@
 (() => {
   const BUSY_MS = 1000, CALM_MS = 5000, PATIENCE_MS = 8000, BACK_MS = 5000, DEAF_MS = 6000;
   const LOST = "Connection lost. Training goes on.";
-  const ALL = ["strip", "heading", "matrix", "numbers", "history", "pictures", "methods"];
+  const ALL = ["strip", "heading", "matrix", "numbers", "history", "switch", "pictures", "classes", "methods"];
   let seen = null, timer = 0, failed = 0, beating = false, deaf = 0;
   studio.look = (panels) => {
     const wanted = panels.filter((panel) => panel !== "history");

@@ -1,0 +1,94 @@
+"""The CLIPs that the page offers, and what is known of the chosen one without fetching it."""
+
+from pathlib import Path
+
+from sparse_peft.backbones import clip_source
+from sparse_peft.backbones.clip_names import HUB, OPENAI, ClipSource
+from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID
+from sparse_peft.data.class_folders import WANTED_SIDE
+from sparse_peft.errors import BackboneError
+from sparse_peft.ui.desk import Place
+from sparse_peft.ui.offers import Offer
+
+# Downloads: the parameters of both encoders, four bytes each.
+OFFERS = (
+    Offer("builtin", BUILTIN_TITLE, "builtin", "Comes with the studio: 9 MB, Apache-2.0, no GPU."),
+    Offer(
+        "ViT-B-16/openai", "CLIP ViT-B/16 (OpenAI)", "clip",
+        "224 px. The backbone of both papers. Best on a GPU; a download of about 600 MB."
+        " Licence: MIT.",
+    ),
+    Offer(
+        "ViT-B-32/openai", "CLIP ViT-B/32 (OpenAI)", "clip",
+        "224 px. A third of the work of B/16. Best on a GPU; a download of about 610 MB."
+        " Licence: MIT.",
+    ),
+    Offer(
+        "ViT-L-14/openai", "CLIP ViT-L/14 (OpenAI)", "clip",
+        "224 px. The strongest of these. Needs a GPU and a download of about 1.7 GB."
+        " Licence: MIT.",
+    ),
+    Offer(
+        "RN50/openai", "CLIP RN50 (OpenAI)", "clip",
+        "224 px. A convolutional network: CLIP-LoRA's layers are not in it. Best on a GPU; a"
+        " download of about 410 MB. Licence: MIT.",
+    ),
+)  # fmt: skip
+BUILTIN_SIDE = 64  # px
+OTHER_WORDS = "Any CLIP that open_clip knows. Its size and licence are on its own page."
+BUILTIN_NOTE = (
+    "The built-in CLIP is small and has seen emoji-like scenes, not photographs. On photographs it"
+    " starts with little, and learns colours and rough shapes. It shows in a minute how methods"
+    " differ. For photographs choose ViT-B/16."
+)
+ON_A_SERVER = (
+    "Give a name of open_clip such as ViT-B-16/openai, or hf-hub:owner/name. A folder or a file can"
+    " be typed in only where the studio runs on your own computer."
+)
+
+
+def offer(backbone: str) -> Offer | None:
+    """What is offered under this id; None for a backbone that a person typed in."""
+    return next((each for each in OFFERS if each.id == backbone), None)
+
+
+def checked(name: str, place: Place) -> str:
+    """The id of the backbone that a person asks for; nothing is downloaded.
+
+    Raises:
+        BackboneError: neither on offer nor a name of open_clip nor, on one's own computer, a
+            folder or a checkpoint.
+    """
+    if name.startswith(HUB) and HUB_ID.fullmatch(name.removeprefix(HUB)):
+        return name
+    if name in OPENAI:
+        return f"{OPENAI[name]}/openai"
+    here = "@" in name or name.startswith(("/", ".", "~")) or Path(name).expanduser().exists()
+    if here and name != "builtin" and place != "computer":
+        raise BackboneError(ON_A_SERVER)
+    source = clip_source.found(name)
+    return name if source is None else source.id
+
+
+def title_of(backbone: str) -> str:
+    """What a backbone is called."""
+    known = offer(backbone)
+    return known.title if known else backbone
+
+
+def at_hand(backbone: str) -> ClipSource | None:
+    """The backbone if it is on this machine; None too for a folder that has gone."""
+    try:
+        return clip_source.found(backbone)
+    except BackboneError:  # Start says so, a look at the page need not
+        return None
+
+
+def family_of(backbone: str) -> str:
+    """The family whose presets are for it."""
+    return "builtin" if backbone == "builtin" else "clip"
+
+
+def wanted_side(backbone: str) -> int:
+    """Pixels that a picture's shorter side should have at least: what the backbone sees."""
+    return BUILTIN_SIDE if backbone == "builtin" else WANTED_SIDE

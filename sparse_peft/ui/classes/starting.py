@@ -1,0 +1,90 @@
+"""From the boxes on a desk to a few-shot comparison in the queue; each mistake is at its field."""
+
+from sparse_peft.backbones import source as sources
+from sparse_peft.data.labelled import Labelled
+from sparse_peft.data.shots import check_shots
+from sparse_peft.errors import DataError
+from sparse_peft.planning.classes import LINEAR_PROBE, ClassesChoices, check, plan
+from sparse_peft.presets import ClassesPreset
+from sparse_peft.ui import starting
+from sparse_peft.ui.classes import counting, sorting
+from sparse_peft.ui.desk import Desk, FieldError
+from sparse_peft.ui.starting import at
+
+
+def start(desk: Desk) -> str:
+    """The id of the comparison that the draft asks for, now in the queue.
+
+    Asked for again while it waits or works, it is the same one.
+
+    Raises:
+        FieldError: something has to be mended first.
+        RunError: the disk is full, or no runner can be started.
+    """
+    with starting.alone(desk):
+        chosen = choices(desk)
+        chosen.labelled.save(desk.class_pictures, desk.home / "data" / desk.owner)
+        return submit(desk, chosen)
+
+
+def submit(desk: Desk, chosen: ClassesChoices) -> str:
+    """The id of the comparison of these choices, whose pictures have been saved."""
+    return starting.queued(desk, *plan(chosen, desk.home))
+
+
+def choices(desk: Desk) -> ClassesChoices:
+    """What the draft asks for, checked.
+
+    A method that cannot go as low as the budget is left out unless it was added at its smallest;
+    so is one without a learning rate.
+
+    Raises:
+        FieldError: something has to be mended first.
+    """
+    draft, form = desk.draft, desk.draft.classes
+    source = starting.source_of(draft)
+    labelled = labelled_of(desk)
+    preset = starting.preset_of(draft, source)
+    assert isinstance(preset, ClassesPreset)
+    with at("preset", "methods"):  # CLIP-LoRA's layers are not in every backbone
+        shapes = sources.shapes(source, preset.shared.targets)
+    budget = starting.budget_of(draft, preset, shapes)
+    methods: tuple[str, ...] = ()
+    if draft.methods or not form.linear_probe:
+        methods = starting.in_reach(draft, preset, budget, shapes)
+    chosen = ClassesChoices(
+        source=source,
+        labelled=labelled,
+        dataset_id=f"{desk.owner}/{labelled.id}",
+        preset=preset,
+        methods=(*([LINEAR_PROBE] if form.linear_probe else []), *methods),
+        shots=form.shots,
+        budget=budget,
+        steps=draft.steps,
+        template=form.template or None,
+        seed=draft.seed,
+        seeds=draft.train_seeds,
+        owner=desk.owner,
+        allow_over=bool(draft.over),
+    )
+    with starting.named_field("methods"):
+        check(chosen)
+    return chosen
+
+
+def labelled_of(desk: Desk) -> Labelled:
+    """The draft's boxes as a data set.
+
+    Raises:
+        FieldError: something about them has to be mended first.
+    """
+    form = desk.draft.classes
+    for place, sentence in sorting.missing(form).items():
+        raise FieldError(sentence, place, "pictures")
+    with at("classes", "pictures"):
+        for picture in form.everything():
+            if not (desk.class_pictures / picture.file).is_file():
+                raise DataError(f"{picture.name} is not there any more. Add it again.")
+        labelled = counting.labelled_of(form)
+        check_shots(labelled, form.shots)
+    return labelled
