@@ -45,6 +45,14 @@ class Studio:
         out, said = child.communicate(timeout=PATIENCE_SECONDS)
         return subprocess.CompletedProcess(arguments, child.returncode, out, said)
 
+    def run_plain(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A command that keeps no runs, and so knows no home."""
+        return subprocess.run(
+            [sys.executable, "-m", "sparse_peft", *arguments], cwd=self.root, check=False,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)}, text=True, capture_output=True,
+            timeout=PATIENCE_SECONDS,
+        )  # fmt: skip
+
     def compare(self, out: str, preset: str = "tiny.toml", *more: str) -> list[str]:
         return [
             "compare", "--pictures=pictures", "--noun=cat", "--prompts=prompts.txt",

@@ -37,6 +37,23 @@ EXTRA = (
     "🚲🚌🚜⛵🏠⏰📷💎🔑👑🎩👓☂🌙⭐🔥🌈🐤🦜🐿🦔🥕🌽🥑🍋🍒"
 )
 
+# On these the presets of the few-shot task were chosen: drawn in no pretraining either.
+TUNING = "🐻🐼🐹🐭🦄🐝🐬🐊🦖🐤"
+# What the built-in CLIP of the few-shot task learns to name: many things, none of the two lists
+# above nor anything called like one of theirs.
+MANY = (
+    "🌀🌈🌟🌠🌭🌮🌯🌰🌱🌲🌳🌴🌵🌶🌷🌹🌺🌻🌿🍂🍄🍆🍇🍈🍉🍋🍌🍍🍎🍏🍑🍒🍓🍔🍘🍙🍜🍝🍞🍟🍣🍤🍧🍨🍩"
+    "🍫🍬🍭🍮🍯🍰🍱🍹🍿🎀🎁🎃🎄🎆🎈🎉🎊🎋🎍🎏🎒🎓🎗🎚🎛🎞🎡🎢🎤🎥🎧🎨🎪🎫🎬🎮🎯🎰🎱🎲🎳🎵🎷🎸🎹"
+    "🎺🎻🎼🏆🏎🏐🏕🏘🏜🏝🏞🏟🏠🏢🏥🏦🏨🏫🏬🏭🏮🏵🏺🐀🐂🐃🐄🐅🐇🐈🐉🐍🐏🐐🐑🐕🐗🐙🐚🐛🐜🐟🐡🐦🐧"
+    "🐩🐫🐸🐾🐿👔👕👖👗👘👛👝👟👠👻👾👿💈💍💎💐💰💺💽💿📀📌📍📎📏📐📝📠📤📦📮📯📱📷🔋🔌🔑🔒🔔🔥"
+    "🔦🔧🔨🔬🔭🔮🕌🕍🕯🕷🕸🕹🖨🖲🗄🗑🗝🗻🚀🚁🚃🚄🚆🚇🚈🚉🚊🚋🚌🚎🚏🚑🚒🚓🚕🚗🚚🚜🚝🚞🚡🚢🚣🚤🚪"
+    "🚲🚽🚿🛎🛏🛒🛕🛖🛝🛞🛟🛡🛢🛥🛩🛰🛳🛴🛵🛶🛷🛹🛺🛻🛼🤖🥀🥄🥅🥊🥌🥎🥐🥑🥒🥓🥔🥕🥖🥗🥚🥜🥝🥞🥟"
+    "🥡🥢🥥🥦🥧🥨🥪🥫🥬🥯🥻🥼🥽🥾🥿🦂🦃🦅🦆🦇🦈🦉🦋🦌🦍🦎🦏🦐🦑🦔🦕🦗🦘🦙🦚🦛🦜🦝🦞🦟🦡🦢🦣🦤🦥"
+    "🦦🦧🦨🦩🦪🦫🦬🦭🦮🦺🧀🧁🧂🧃🧄🧅🧆🧇🧈🧉🧊🧋🧢🧣🧤🧥🧦🧨🧪🧮🧰🧱🧲🧳🧴🧷🧸🧺🧽🧾🩰🩳🩴🩺🪀"
+    "🪁🪂🪄🪅🪆🪐🪒🪔🪕🪖🪗🪘🪙🪚🪛🪜🪞🪡🪢🪣🪨🪩🪫🪲🪴🪵🪶🪷🪸🪹🫐🫑🫒🫓🫕🫖🫗🫘🫙☁☂☕☘♨⚓"
+    "⚖⚗⚜⚽⚾⛏⛓⛪⛰⛲⛴⛵⛸⛺⛽✈✉❄➰"
+)
+
 COLOURS = {
     "red": (222, 44, 44),
     "orange": (247, 142, 34),
@@ -54,7 +71,7 @@ FACES = frozenset({"cat", "dog", "rabbit", "frog", "robot"})  # whose eyes sungl
 def learn(characters: str) -> None:
     """Make these emoji the concepts of this process; the held-out ones may not be among them."""
     global KNOWN
-    shared = set(characters) & set(HELD_OUT)
+    shared = set(characters) & set(HELD_OUT + TUNING)
     if shared or len(set(characters)) < len(characters) or not characters:
         raise ValueError(f"not a list of different, not held-out emoji: {characters!r}")
     KNOWN = characters

@@ -1,4 +1,4 @@
-"""Write what was trained as the backbone's folder: a pipeline, a judge, a card."""
+"""Write what was trained as the backbone's folders: a pipeline, a judge, a CLIP, their cards."""
 
 import json
 from pathlib import Path
@@ -8,13 +8,21 @@ import torch
 from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
-from . import objects, places, subject_head, unet, words
+from . import fewshot, objects, places, subject_head, unet, words
 
 SHARD = "9MB"
 NOTE = (
     "The built-in backbone draws small emoji-like scenes. From photographs it learns colours and "
     "rough shape, not a face. It shows in minutes how methods differ; for photo quality choose "
     "SD 1.5 or SDXL."
+)
+NOTE_FEWSHOT = (
+    "The built-in CLIP was trained on small drawn scenes. On photographs and handwriting it shows "
+    "in a minute how methods differ; for their accuracy choose a CLIP such as ViT-B/16."
+)
+LICENCE = (
+    "weights Apache-2.0; trained on drawings of Noto Color Emoji (font OFL-1.1, art Apache-2.0); "
+    "byte pairs of CLIP (MIT)"
 )
 
 
@@ -39,28 +47,54 @@ def ship(work: Path, target: Path) -> None:
     pipeline.to(torch.float16)
     pipeline.save_pretrained(target / "pipeline", safe_serialization=True, max_shard_size=SHARD)
     _judge(work, target / "judge")
-    for path in target.rglob("*.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")) + "\n")
-    for path in target.rglob("*.safetensors"):
-        path.chmod(0o644)  # safetensors writes files that only their owner may read
+    _tidy(target / "pipeline")
+    _tidy(target / "judge")
     (target / "card.json").write_text(json.dumps(_card(saved["step"]), indent=1) + "\n")
 
 
 def _judge(work: Path, folder: Path) -> None:
+    _open_clip_folder(work, "judge", folder)
+    head = {"head": subject_head.train(work).half()}
+    save_file(head, folder / "subject_head.safetensors")
+
+
+def ship_fewshot(work: Path, target: Path) -> None:
+    """Fill `target`/classes with the CLIP of the few-shot task and its card."""
+    folder = target / "classes"
+    _open_clip_folder(work, fewshot.NAME, folder / "clip")
+    _tidy(folder)
+    card = {
+        "objects": [objects.noun(c) for c in objects.KNOWN],
+        "held_out": [objects.noun(c) for c in objects.HELD_OUT + objects.TUNING],
+        "note": NOTE_FEWSHOT,
+        "pictures": torch.load(work / f"{fewshot.NAME}.pt", weights_only=True)["step"]
+        * fewshot.BATCH,
+        "licence": LICENCE,
+    }
+    (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+
+
+def _open_clip_folder(work: Path, name: str, folder: Path) -> None:
+    """A CLIP as open_clip keeps one: weights in fp16, configuration, tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = words.trained_clip(work, "judge")
+    model = words.trained_clip(work, name)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(state, folder / "open_clip_model.safetensors")
-    model_cfg = words.architecture("judge")
+    model_cfg = words.architecture(name)
     model_cfg["text_cfg"]["hf_tokenizer_name"] = "builtin"  # any name: the folder's own is taken
     config = {
         "model_cfg": model_cfg,
         "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"},
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
-    head = {"head": subject_head.train(work).half()}
-    save_file(head, folder / "subject_head.safetensors")
-    words.for_transformers(words.folder_of(work, "judge")).save_pretrained(folder)
+    words.for_transformers(words.folder_of(work, name)).save_pretrained(folder)
+
+
+def _tidy(folder: Path) -> None:
+    for path in folder.rglob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()), separators=(",", ":")) + "\n")
+    for path in folder.rglob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes files that only their owner may read
 
 
 def _card(steps: int) -> dict[str, Any]:
@@ -73,6 +107,5 @@ def _card(steps: int) -> dict[str, Any]:
         "places": list(places.PLACES),
         "note": NOTE,
         "unet_pictures": steps * unet.BATCH,
-        "licence": "weights Apache-2.0; trained on drawings of Noto Color Emoji "
-        "(font OFL-1.1, art Apache-2.0); byte pairs of CLIP (MIT)",
+        "licence": LICENCE,
     }

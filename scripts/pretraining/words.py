@@ -10,21 +10,28 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode, default_bpe
 from transformers import CLIPTokenizer
 
-VOCABULARY = {"clip": 8_192, "judge": 4_096}  # the judge reads short class names and places only
+VOCABULARY = {
+    "clip": 8_192,
+    "judge": 4_096,  # it reads short class names and places only
+    "fewshot": 8_192,
+}
 ALPHABET = 2 * 256 + 2  # 256 bytes, the same at a word's end, two special tokens
 CONTEXT = 24
-SEED = {"clip": 21, "judge": 22}
+SEED = {"clip": 21, "judge": 22, "fewshot": 23}
+VISION = {"image_size": 64, "layers": 5, "width": 192, "head_width": 48, "patch_size": 8}
+# Fewer, larger patches and a layer more: as good at naming, and trained twice as fast.
+VISION_FEWSHOT = VISION | {"image_size": 60, "patch_size": 12, "layers": 6}
 
 
 def architecture(name: str) -> dict[str, Any]:
-    """What open_clip calls the model configuration of `clip` or `judge`."""
-    vision = {"image_size": 64, "layers": 5, "width": 192, "head_width": 48, "patch_size": 8}
+    """What open_clip calls the model configuration of `clip`, `judge` or `fewshot`."""
+    vision = VISION_FEWSHOT if name == "fewshot" else VISION
     text = {"vocab_size": VOCABULARY[name], "context_length": CONTEXT, "width": 192, "heads": 4}
     return {"embed_dim": 192, "vision_cfg": vision, "text_cfg": text | {"layers": 3}}
 
 
 def folder_of(work: Path, name: str) -> Path:
-    """Where the tokenizer of `clip` or `judge` lies; written at the first call."""
+    """Where the tokenizer of `clip`, `judge` or `fewshot` lies; written at the first call."""
     folder = work / f"tokenizer-{name}"
     if not (folder / "vocab.json").exists():
         _write(folder, VOCABULARY[name] - ALPHABET)
@@ -67,13 +74,13 @@ def for_open_clip(folder: Path) -> SimpleTokenizer:
 
 
 def random_clip(name: str) -> open_clip.CLIP:
-    """`clip` or `judge` with both towers, untrained."""
+    """`clip`, `judge` or `fewshot` with both towers, untrained."""
     torch.manual_seed(SEED[name])
     return open_clip.CLIP(**architecture(name))
 
 
 def trained_clip(work: Path, name: str) -> open_clip.CLIP:
-    """`clip` or `judge` as its training left it."""
+    """`clip`, `judge` or `fewshot` as its training left it."""
     model = random_clip(name)
     model.load_state_dict(torch.load(work / f"{name}.pt", weights_only=True)["average"])
     return model

@@ -1,31 +1,33 @@
-"""`compare`: a folder of pictures in, the methods side by side out."""
+"""`compare`: pictures in, the methods side by side out."""
 
 import argparse
 import signal
 import sys
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from sparse_peft import compare as comparing
-from sparse_peft import files, presets
-from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.source import Source
+from sparse_peft import files
+from sparse_peft.commands import compare_classes, compare_subject
 from sparse_peft.commands.arguments import check_place, whole_number
 from sparse_peft.commands.progress import Progress
-from sparse_peft.data import prompts as prompt_files
 from sparse_peft.data.findings import Finding
-from sparse_peft.data.subject import Subject
-from sparse_peft.errors import RunError
-from sparse_peft.outcome import outcome
-from sparse_peft.planning import Choices, ComparisonPlan, check, plan, read_plan, same
+from sparse_peft.errors import RunError, SpecError
+from sparse_peft.outcome import any_outcome
+from sparse_peft.planning import AnyPlan, read_plan, same
 from sparse_peft.runs import client, process
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec
 from sparse_peft.runs.store import Store
 
+TASKS = {"dreambooth": compare_subject.wanted, "fewshot": compare_classes.wanted}
+OPTIONS = {  # of one task alone
+    "dreambooth": ("noun", "token", "captions", "prompts", "train_seeds"),
+    "fewshot": ("shots", "test", "dataset", "root", "template", "seeds", "base_to_new"),
+}
+BEFORE = {"dreambooth": "base", "fewshot": "zeroshot"}  # what the first run gives
 EXIT_PARTLY = 1
 POLL_SECONDS = 0.1
 OUT_NOTES = "out-folders"  # home/out-folders/<comparison>: which --out folder it is for
@@ -33,39 +35,80 @@ OUT_NOTES = "out-folders"  # home/out-folders/<comparison>: which --out folder i
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `compare`."""
+    _add_common(parser)
+    _add_subject(parser.add_argument_group("--task dreambooth: one subject"))
+    _add_classes(parser.add_argument_group("--task fewshot: a few pictures of some classes"))
+    parser.set_defaults(run=run)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
     add_ = parser.add_argument
-    add_("--task", choices=["dreambooth"], default="dreambooth")
-    add_("--pictures", type=Path, required=True, metavar="DIR", help="3 to 6 pictures of a subject")
-    add_("--noun", required=True, help="what the subject is, such as dog")
-    add_("--token", help="the word that will mean this one; chosen if left out")
-    add_("--captions", type=Path, metavar="FILE", help="lines of file name, tab or comma, caption")
-    add_("--backbone", default="builtin", help="builtin, a hub id or a local diffusers folder")
-    add_("--methods", default="waveft,lora,so", help="names from `methods`, with commas")
+    add_("--task", choices=list(TASKS), default="dreambooth")
+    add_(
+        "--pictures",
+        type=Path,
+        metavar="DIR",
+        help="3 to 6 pictures of a subject, or folders of classes (also a ZIP or a CSV)",
+    )
+    add_(
+        "--backbone",
+        default="builtin",
+        help="builtin, a hub id or a local folder; fewshot: ViT-B-16/openai and all of open_clip",
+    )
+    add_("--methods", metavar="NAMES", help="names from `methods`, with commas")
     add_(
         "--budget",
         type=whole_number,
         metavar="N",
         help="trainable values in all; the preset's if left out",
     )
-    add_("--preset", default="quick", help="quick, balanced, best or a TOML file")
+    add_("--preset", default="quick", help="a name from `presets`, or a TOML file")
     add_(
         "--steps", type=whole_number, metavar="N", help="optimizer steps; the preset's if left out"
     )
+    add_(
+        "--seed",
+        type=whole_number,
+        metavar="N",
+        help="of the data order and the noise, 0 if left out; fewshot: of the first draw, 1",
+    )
+    add_("--out", type=Path, required=True, metavar="DIR", help="a new or an empty folder")
+
+
+def _add_subject(group: argparse._ArgumentGroup) -> None:
+    add_ = group.add_argument
+    add_("--noun", help="what the subject is, such as dog")
+    add_("--token", help="the word that will mean this one; chosen if left out")
+    add_("--captions", type=Path, metavar="FILE", help="lines of file name, tab or comma, caption")
     add_("--prompts", type=Path, metavar="FILE", help="one a line; {subject} is your subject")
     add_(
-        "--seed", type=whole_number, default=0, metavar="N", help="of the data order and the noise"
+        "--train-seeds",
+        type=whole_number,
+        metavar="N",
+        help="how often each method is trained; once if left out",
     )
-    add_("--train-seeds", type=whole_number, default=1, metavar="N",
-         help="how often each method is trained")  # fmt: skip
-    add_("--out", type=Path, required=True, metavar="DIR", help="a new or an empty folder")
-    parser.set_defaults(run=run)
+
+
+def _add_classes(group: argparse._ArgumentGroup) -> None:
+    add_ = group.add_argument
+    add_("--shots", type=whole_number, metavar="K", help="training pictures a class; 4")
+    add_("--test", type=Path, metavar="DIR", help="test pictures; else those not drawn")
+    add_("--dataset", metavar="NAME", help="a published set, such as eurosat, below --root")
+    add_("--root", type=Path, metavar="DIR", help="holds data sets as CoOp lays them out")
+    add_("--template", metavar="TEXT", help="such as 'a photo of a {}.'; coop: the data set's own")
+    add_("--seeds", type=whole_number, metavar="N", help="draws of the shots; 3 if left out")
+    add_(
+        "--base-to-new",
+        action="store_true",
+        help="learn the first half of the classes, test on both halves",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Submit the comparison or go on with it, follow it, and write its results."""
     home: Path = options.home
     comparison, chosen = _submitted(options)
-    labels = {chosen.prepare: "base"} | {run.run: run.id for run in chosen.runs}
+    labels = {chosen.prepare: BEFORE[options.task]} | {run.run: run.id for run in chosen.runs}
     steps = {run.run: run.training.steps for run in chosen.runs}
     try:
         Progress(labels, steps).follow(client.watch(home, comparison))
@@ -73,14 +116,14 @@ def run(options: argparse.Namespace) -> int:
         _stop(home, comparison)
         _say("The same command goes on from here.")
         raise
-    value = comparing.write(options.out, outcome(home, comparison))
+    value = comparing.write(options.out, any_outcome(home, comparison))
     print(options.out.resolve() / "index.html")
     return _status(value)
 
 
 def _status(value: dict[str, Any]) -> int:
     """The exit status, once it is said what has not finished."""
-    left = [run for run in value["runs"] if run["state"] != "finished"]
+    left = [run for run in _trained(value) if run["state"] != "finished"]
     _say(*(f"{run['id']} {run['state']}: {run['error'] or 'no reason given'}" for run in left))
     if not left:
         return 0
@@ -88,61 +131,36 @@ def _status(value: dict[str, Any]) -> int:
     return EXIT_PARTLY
 
 
-def _submitted(options: argparse.Namespace) -> tuple[str, ComparisonPlan]:
+def _trained(value: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every training; few-shot comparisons hold those of each method in its row."""
+    return [one for run in value["runs"] for one in run.get("runs", [run])]
+
+
+def _submitted(options: argparse.Namespace) -> tuple[str, AnyPlan]:
     home, out = options.home, options.out.resolve()
     check_place(out, home)
+    _check_of_task(options)
     before = _unfinished(home, out)
     comparing.check_out(out, before.id if before else "")
-    source = sources.resolve(options.backbone)
-    preset = presets.preset(options.preset, options.task, source.family)
-    wanted, findings = _prompts(options)
-    with tempfile.TemporaryDirectory() as scratch:
-        subject, more = Subject.from_folder(
-            options.pictures, options.noun, Path(scratch), token=options.token,
-            captions=options.captions, known_nouns=source.known_nouns or None, prompts=wanted,
-            wanted_side=preset.shared.resolution,
-        )  # fmt: skip
-        choices = _choices(options, source, subject, preset, wanted)
-        check(choices)
-        subject.save(Path(scratch), home / "data")
-    spec, runs, chosen = plan(choices, home)
-    note = [source.note] if source.note else []
-    _say(*findings, *more, *note, f'The backbone reads: "{subject.training_prompts()[0]}"')
+    wanted = TASKS[options.task](options)
+    _say(*wanted.says)
     with Store(home) as store:
-        if before is not None and same(read_plan(before), chosen):
+        if before is not None and same(read_plan(before), wanted.plan):
             _go_on(store, before)
             return before.id, read_plan(before)
-        comparing.check_out(out, spec.id)
-        _remember(home, out, spec.id)  # first: what was submitted must be found again
-        store.submit(spec, runs)
-    return spec.id, chosen
+        comparing.check_out(out, wanted.spec.id)
+        _remember(home, out, wanted.spec.id)  # first: what was submitted must be found again
+        store.submit(wanted.spec, wanted.runs)
+    return wanted.spec.id, wanted.plan
 
 
-def _prompts(options: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    if options.prompts is None:
-        return prompt_files.PROMPTS, ()
-    return prompt_files.read_prompts(options.prompts)
-
-
-def _choices(
-    options: argparse.Namespace,
-    source: Source,
-    subject: Subject,
-    preset: presets.Preset,
-    prompts: tuple[str, ...],
-) -> Choices:
-    return Choices(
-        source=source,
-        subject=subject,
-        subject_id=subject.id,
-        preset=preset,
-        methods=tuple(name.strip() for name in options.methods.split(",") if name.strip()),
-        budget=options.budget,
-        steps=options.steps,
-        prompts=prompts,
-        seed=options.seed,
-        train_seeds=options.train_seeds,
-    )
+def _check_of_task(options: argparse.Namespace) -> None:
+    """Refuse an option of another task: it would do nothing."""
+    for task, names in OPTIONS.items():
+        for name in names:
+            if task != options.task and getattr(options, name) not in (None, False):
+                option = "--" + name.replace("_", "-")
+                raise SpecError(f"{option} is for --task {task}; leave it out, or name that task.")
 
 
 def _say(*lines: str | Finding) -> None:

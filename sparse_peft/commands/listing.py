@@ -7,7 +7,8 @@ from typing import Any
 from sparse_peft import tables
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.fields import settings
-from sparse_peft.presets import all_presets
+from sparse_peft.presets import AnyPreset, all_presets
+from sparse_peft.tasks.fewshot.recipe import ClassTrainingDefaults
 
 
 def add_methods(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,14 @@ def _presets(options: argparse.Namespace) -> int:
         return 0
     for preset in presets:
         rates = ", ".join(f"{name} lr {m.lr:g}" for name, m in sorted(preset.methods.items()))
-        key = f"{preset.task} {preset.backbone:8} {preset.name:9}"
-        print(f"{key} {preset.training.steps} steps, {rates}")
+        key = f"{preset.task:10} {preset.backbone:8} {preset.name:9}"
+        print(f"{key} {_length(preset)}, {rates}")
     return 0
+
+
+def _length(preset: AnyPreset) -> str:
+    training = preset.training
+    if isinstance(training, ClassTrainingDefaults):
+        most = f", at most {training.most_steps}" if training.most_steps else ""
+        return f"{training.steps_per_shot} steps a shot{most}"
+    return f"{training.steps} steps"

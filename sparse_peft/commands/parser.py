@@ -4,7 +4,16 @@ import argparse
 from pathlib import Path
 from typing import NoReturn
 
-from sparse_peft.commands import compare, doctor, generate, listing, report, runs
+from sparse_peft.commands import (
+    classify,
+    compare,
+    doctor,
+    generate,
+    listing,
+    merge,
+    report,
+    runs,
+)
 
 EXIT_MISTAKE = 2
 HOME_NOTE = "Runs are kept under STUDIO_HOME; --home names another folder."
@@ -48,7 +57,14 @@ def build(home: Path) -> argparse.ArgumentParser:
     runs.add_list(working("runs", "List the runs."))
     runs.add_resume(working("resume", "Put an interrupted, stopped or failed run back to work."))
     runs.add_cancel(working("cancel", "Stop a run."))
-    compare.add(working("compare", "Train methods on a subject and set them side by side."))
+    compare.add(
+        working(
+            "compare",
+            "Train methods on one subject, or on some classes, and set them side by side.",
+        )
+    )
     generate.add(working("generate", "Draw a new prompt with the base and every method."))
+    classify.add(command("classify", "Say which class pictures show, by every method."))
+    merge.add(command("merge", "Make an ordinary open_clip checkpoint of a trained adapter."))
     report.add(command("report", "Write the page of a finished comparison."))
     return root

@@ -37,6 +37,9 @@ class Progress:
         kind = event["kind"]
         if kind == "step":
             self._step(run, int(event["step"]), float(event["loss"]))
+        elif kind == "evaluation":
+            right = f"{100 * float(event['accuracy']):.0f} %"
+            self._say(run, f"step {event['step']}: {right} of {event['of']} test pictures right")
         elif kind == "stage":
             self._say(run, str(event["text"]))
         elif kind == "note":

@@ -10,7 +10,7 @@ import pytest
 
 from sparse_peft.__main__ import main
 from sparse_peft.methods import all_methods
-from sparse_peft.presets import all_presets
+from sparse_peft.presets import ClassesPreset, all_presets
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -46,7 +46,10 @@ def test_presets_are_listed_with_steps_and_learning_rates(
     assert len(lines) == len(all_presets())
     for line, preset in zip(lines, all_presets(), strict=True):
         assert preset.name in line
-        assert f"{preset.training.steps} steps" in line
+        if isinstance(preset, ClassesPreset):
+            assert f"{preset.training.steps_per_shot} steps a shot" in line
+        else:
+            assert f"{preset.training.steps} steps" in line
         assert f"lora lr {preset.methods['lora'].lr:g}" in line
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sparse_peft import compare
 from sparse_peft.__main__ import main
+from tests import fake_classes
 from tests.fake_outcome import Maker
 
 
@@ -21,6 +22,14 @@ def test_the_page_is_the_one_that_compare_wrote(folder: Path, tmp_path: Path) ->
     page = tmp_path / "pages" / "again.html"
     assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 0
     assert page.read_bytes() == (folder / "index.html").read_bytes()
+
+
+def test_a_few_shot_comparison_has_its_page_too(tmp_path: Path) -> None:
+    maker = fake_classes.Maker(tmp_path / "runs", classes=3, each=8, seeds=(1,))
+    compare.write(tmp_path / "out", maker.comparison(methods=("lora",)))
+    page = tmp_path / "again.html"
+    assert main(["report", "--comparison", str(tmp_path / "out"), "--out", str(page)]) == 0
+    assert page.read_bytes() == (tmp_path / "out" / "index.html").read_bytes()
 
 
 def test_an_existing_file_is_left_alone(

@@ -1,0 +1,81 @@
+"""`classify`: what zero-shot CLIP and the trained methods take pictures for."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from sparse_peft import tables
+from sparse_peft.errors import SpecError
+
+CARD = "classifier.json"
+FOLDERS = ("classifiers", "adapters")  # of a written comparison, zero-shot first
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `classify`."""
+    parser.add_argument("--run", dest="trained", type=Path, required=True, metavar="DIR",
+                        help="the --out folder of a few-shot comparison, a folder of one of its "
+                        "adapters, or a run's own folder")  # fmt: skip
+    parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the likeliest classes of each picture, by classifier."""
+    folders = classifiers(options.trained)
+    import torch
+
+    from sparse_peft.tasks.fewshot.classify import classify
+
+    pictures = {str(path): path for path in options.pictures}
+    rows = classify(folders, pictures, torch.device("cpu"), begin)
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    width = max(len(name) for name in folders)
+    for row in rows:
+        print(row["name"])
+        for name, guesses in row["results"].items():
+            words = ", ".join(f"{g['class']} {100 * g['probability']:.0f} %" for g in guesses)
+            print(f"  {name:{width}}  {words}")
+    return 0
+
+
+def begin(text: str, done: int) -> None:
+    """Say what comes next."""
+    del done
+    print(text, file=sys.stderr)
+
+
+def classifiers(folder: Path) -> dict[str, Path]:
+    """Every classifier below a folder, by name; of several draws, those of the first.
+
+    Raises:
+        SpecError: there is none.
+    """
+    for single in (folder, folder / "adapter"):
+        if (single / CARD).is_file():
+            return {folder.name: single}
+    found = {
+        path.parent.name: path.parent
+        for below in FOLDERS
+        for path in sorted((folder / below).glob(f"*/{CARD}"))
+    }
+    if not found:
+        raise SpecError(
+            f"--run {folder} holds no {CARD}. Give the --out folder of a comparison made with "
+            "--task fewshot, or the folder of one of its adapters."
+        )
+    return _first_draw(folder, found)
+
+
+def _first_draw(folder: Path, found: dict[str, Path]) -> dict[str, Path]:
+    path = folder / "comparison.json"
+    if not path.is_file():
+        return found
+    first = f"-s{tables.read_json(path).get('seeds', [None])[0]}"
+    return {
+        name: place for name, place in found.items() if name.endswith(first) or "-s" not in name
+    } or found

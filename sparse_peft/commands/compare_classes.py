@@ -1,0 +1,80 @@
+"""A few-shot comparison from the command line: pictures of some classes in, its runs out."""
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from sparse_peft import presets
+from sparse_peft.backbones import source as sources
+from sparse_peft.commands.wanted import Wanted, method_names
+from sparse_peft.data import benchmarks
+from sparse_peft.data.class_folders import open_classes
+from sparse_peft.data.findings import Finding
+from sparse_peft.data.labelled import Labelled
+from sparse_peft.errors import SpecError
+from sparse_peft.planning.classes import ClassesChoices, check, plan
+
+METHODS = "zeroshot,waveft,lora,so"
+SHOTS, SEED, SEEDS = 4, 1, 3
+
+
+def wanted(options: argparse.Namespace) -> Wanted:
+    """The comparison that was asked for; its data set is saved.
+
+    Raises:
+        UserError: something has to be mended first.
+    """
+    source = sources.resolve(options.backbone, "fewshot")
+    preset = presets.preset(options.preset, "fewshot", source.family)
+    with tempfile.TemporaryDirectory() as scratch:
+        labelled, findings = _labelled(options, Path(scratch))
+        choices = ClassesChoices(
+            source=source,
+            labelled=labelled,
+            dataset_id=labelled.id,
+            preset=preset,
+            methods=method_names(options.methods or METHODS),
+            shots=_given(options.shots, SHOTS),
+            budget=options.budget,
+            steps=options.steps,
+            template=_template(options),
+            seed=_given(options.seed, SEED),
+            seeds=_given(options.seeds, SEEDS),
+            base_to_new=bool(options.base_to_new),
+        )
+        check(choices)
+        labelled.save(Path(scratch), options.home / "data")
+    spec, runs, content = plan(choices, options.home)
+    prompt = content.shared.prompts()[0]
+    return Wanted(spec, runs, content, (*findings, f'CLIP reads: "{prompt}" and so on'))
+
+
+def _given(value: int | None, otherwise: int) -> int:
+    return otherwise if value is None else value
+
+
+def _labelled(options: argparse.Namespace, scratch: Path) -> tuple[Labelled, tuple[Finding, ...]]:
+    if (options.pictures is None) == (options.dataset is None):
+        raise SpecError(
+            "Name the pictures with --pictures DIR (a folder of class folders, a ZIP or a CSV), or "
+            "a published data set with --dataset NAME --root DIR; one of the two."
+        )
+    if options.pictures is not None:
+        if options.root is not None:
+            raise SpecError("--root goes with --dataset; leave it out, or name a data set.")
+        return open_classes(options.pictures, scratch, test=options.test)
+    if options.root is None:
+        raise SpecError("--root is missing: the folder that holds the published data sets.")
+    if options.test is not None:
+        raise SpecError("--test goes with --pictures; a published data set has its own test set.")
+    return benchmarks.open_benchmark(options.dataset, options.root)
+
+
+def _template(options: argparse.Namespace) -> str | None:
+    """The template as typed; `coop` stands for the data set's own of CoOp."""
+    if options.template != "coop":
+        template: str | None = options.template
+        return template
+    if options.dataset is None:
+        raise SpecError("--template coop goes with --dataset; write the template itself.")
+    return benchmarks.template(options.dataset)

@@ -1,0 +1,37 @@
+"""`merge`: an ordinary open_clip checkpoint of one trained adapter."""
+
+import argparse
+from pathlib import Path
+
+from sparse_peft import files
+from sparse_peft.commands.classify import begin, classifiers
+from sparse_peft.errors import SpecError
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `merge`."""
+    parser.add_argument("--run", dest="trained", type=Path, required=True, metavar="DIR",
+                        help="a folder of one adapter of a few-shot comparison, or its run's own "
+                        "folder")  # fmt: skip
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+                        help="a new or an empty folder")  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the checkpoint, and a script that classifies a folder by it."""
+    folders = classifiers(options.trained)
+    if len(folders) != 1:
+        raise SpecError(
+            f"--run {options.trained} holds {len(folders)} classifiers; give the folder of one, "
+            f"such as {next(iter(folders.values()))}."
+        )
+    out = options.out.resolve()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SpecError(f"--out {options.out} is not an empty folder; name a new or an empty one.")
+    from sparse_peft.tasks.fewshot.merge import SCRIPT, merge
+
+    (folder,) = folders.values()
+    files.write_folder(out, lambda scratch: merge(folder, scratch, begin))
+    print(out / SCRIPT)
+    return 0
