@@ -199,6 +199,24 @@ def test_loading_an_earlier_state_goes_back(parts, attached):
     assert same(attached.state(), earlier)
 
 
+def test_the_leaves_hold_the_gradients_that_the_optimizer_reads(parts, attached):
+    """Scaling them down to nothing before the step is to have had no gradients at all."""
+    optimizer = attached.optimizer(LR)
+    attached.before_forward(0)
+    loss(parts).backward()
+    leaves = attached.leaves()
+    assert sum(leaf.numel() for leaf in leaves) == attached.measured().active
+    assert max(float(leaf.grad.abs().max()) for leaf in leaves if leaf.grad is not None) > 0
+    before = {target: attached.change(target) for target in TARGETS}
+    for group in optimizer.param_groups:
+        group["weight_decay"] = 0.0
+    for leaf in leaves:
+        if leaf.grad is not None:
+            leaf.grad.zero_()
+    optimizer.step()
+    assert all(torch.equal(attached.change(target), before[target]) for target in TARGETS)
+
+
 def test_the_same_seed_gives_the_same_bits(chosen):
     results = []
     for _ in range(2):
@@ -262,6 +280,18 @@ def test_a_saved_adapter_opens_to_the_same_output_and_closes_without_a_trace(
     torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
     opened.remove()
     assert same(weights(fresh), before)
+
+
+def test_an_opened_adapter_can_be_made_part_of_the_backbone(chosen, parts, attached, tmp_path):
+    for number in range(PLAN.steps):
+        step(parts, attached, number)
+    attached.save(tmp_path)
+    write_card(tmp_path, chosen, "toy", SHA, TARGETS, PLAN)
+    fresh = components()
+    modules = [type(module) for part in fresh.values() for module in part.modules()]
+    open_adapter(tmp_path, fresh, SHA).merge()
+    assert modules == [type(module) for part in fresh.values() for module in part.modules()]
+    torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
 
 
 def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attached, tmp_path):

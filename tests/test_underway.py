@@ -38,6 +38,16 @@ def test_it_is_where_the_newest_attempt_is(tmp_path: Path) -> None:
     assert found.losses == ((10, 1.0), (20, 1.0), (30, 0.5))
 
 
+def test_of_a_step_measured_twice_the_newest_accuracy_counts(tmp_path: Path) -> None:
+    for attempt, accuracy in ((1, 0.25), (2, 0.75)):
+        log = EventLog(tmp_path / "events.jsonl", attempt)
+        log.emit("evaluation", step=50 * attempt, accuracy=0.5, of=200)
+        log.emit("evaluation", step=100, accuracy=accuracy, of=200)
+    for step, accuracy in ((150, 2.0), (160, None), ("170", 0.5)):
+        log.emit("evaluation", step=step, accuracy=accuracy, of=200)
+    assert Underway.read(tmp_path).evaluations == ((50, 0.5), (100, 0.75))
+
+
 def test_of_a_picture_drawn_twice_the_newest_scores_count(tmp_path: Path) -> None:
     path = draw(tmp_path)
     for attempt, subject in ((1, 0.25), (2, 0.75)):
