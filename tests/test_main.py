@@ -66,7 +66,7 @@ def test_without_a_command_the_help_is_printed() -> None:
     ("arguments", "words"),
     [
         (["compar"], "invalid choice: 'compar' (choose from "),
-        (["compare"], "the following arguments are required: --pictures, --noun, --out. See: "),
+        (["compare"], "the following arguments are required: --out. See: "),
         (["cancel"], "the following arguments are required: RUN. See: python -m sparse_peft can"),
         (["methods", "--jsn"], "unrecognized arguments: --jsn. See: python -m sparse_peft --help"),
         (["methods", "--home", "x"], "unrecognized arguments: --home x"),

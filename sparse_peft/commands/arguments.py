@@ -56,3 +56,14 @@ def check_place(out: Path, home: Path) -> None:
         raise SpecError(
             f"--out {out} cannot be made: {above} cannot be written. Name another folder."
         )
+
+
+def empty_folder(out: Path) -> Path:
+    """The whole path of a folder that is new or empty.
+
+    Raises:
+        SpecError: it is a file, or something is in it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise SpecError(f"--out {out} is not an empty folder; name a new or an empty one.")
+    return out.resolve()

@@ -8,7 +8,7 @@ from typing import Any
 from sparse_peft import compare as comparing
 from sparse_peft import files, tables
 from sparse_peft.commands import single
-from sparse_peft.commands.arguments import check_place, whole_number
+from sparse_peft.commands.arguments import check_place, empty_folder, whole_number
 from sparse_peft.data.prompts import check_prompt
 from sparse_peft.drawing import generate_run
 from sparse_peft.errors import RunError, SpecError
@@ -35,8 +35,7 @@ def run(options: argparse.Namespace) -> int:
     check_prompt(options.prompt, "--prompt")
     check_seed(options.seed)
     check_place(options.out.resolve(), home)
-    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-        raise SpecError(f"--out {options.out} is not an empty folder; name a new or an empty one.")
+    out = empty_folder(options.out)
     value = _comparison(home, options.comparison)
     drawable = [run for run in value["runs"] if run["adapter"]]
     if not drawable:
@@ -47,8 +46,8 @@ def run(options: argparse.Namespace) -> int:
     trained = {run["id"]: run["run"] for run in drawable}
     spec = generate_run(home, value["id"], trained, options.prompt, options.seed)
     directory = single.finish(home, spec)
-    _write(options.out.resolve(), value, directory)
-    print(options.out.resolve() / "grid.png")
+    _write(out, value, directory)
+    print(out / "grid.png")
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from sparse_peft import files
+from sparse_peft.commands.arguments import empty_folder
 from sparse_peft.commands.classify import begin, classifiers
 from sparse_peft.errors import SpecError
 
@@ -26,9 +27,7 @@ def run(options: argparse.Namespace) -> int:
             f"--run {options.trained} holds {len(folders)} classifiers; give the folder of one, "
             f"such as {next(iter(folders.values()))}."
         )
-    out = options.out.resolve()
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise SpecError(f"--out {options.out} is not an empty folder; name a new or an empty one.")
+    out = empty_folder(options.out)
     from sparse_peft.tasks.fewshot.merge import SCRIPT, merge
 
     (folder,) = folders.values()

@@ -9,6 +9,7 @@ from sparse_peft.commands import (
     compare,
     doctor,
     generate,
+    import_clip_lora,
     listing,
     merge,
     report,
@@ -66,5 +67,8 @@ def build(home: Path) -> argparse.ArgumentParser:
     generate.add(working("generate", "Draw a new prompt with the base and every method."))
     classify.add(command("classify", "Say which class pictures show, by every method."))
     merge.add(command("merge", "Make an ordinary open_clip checkpoint of a trained adapter."))
+    import_clip_lora.add(
+        command("import-clip-lora", "Make a folder that classifies of a file of CLIP-LoRA.")
+    )
     report.add(command("report", "Write the page of a finished comparison."))
     return root

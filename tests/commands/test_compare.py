@@ -218,3 +218,11 @@ def test_a_full_disk_is_one_line_whenever_it_fills_up(
     monkeypatch.setattr(files, "disk", Disk())
     compare._submitted(desk.parsed())
     assert len(desk.plans()) == 1
+
+
+def test_pictures_and_a_noun_are_asked_for_by_name(desk: Desk, capsys: Capture) -> None:
+    for name in ("pictures", "noun"):
+        words = [word for word in desk.options() if not word.startswith(f"--{name}=")]
+        assert main(words) == 2
+        said = capsys.readouterr().err
+        assert said == f"error: --{name} is missing; --task dreambooth needs it.\n"
