@@ -11,7 +11,7 @@ SUBJECT ?= cat
 NOUN ?= $(SUBJECT)
 OUT ?= outputs/$(SUBJECT)
 
-.PHONY: run compare example browser install test check fix bench lint
+.PHONY: run compare example example-classes browser install test check fix bench lint
 
 # The studio on http://127.0.0.1:7860, until Ctrl-C. Runs go on without it.
 run: $(VENV)/run.stamp
@@ -27,6 +27,11 @@ compare: $(VENV)/run.stamp
 example: $(VENV)/run.stamp
 	@mkdir -p outputs && rm -f outputs/example.html
 	@$(BIN)/python -m sparse_peft report --comparison examples/comparison --out outputs/example.html
+
+# The same of classes.
+example-classes: $(VENV)/run.stamp
+	@mkdir -p outputs && rm -f outputs/example-classes.html
+	@$(BIN)/python -m sparse_peft report --comparison examples/classes_comparison --out outputs/example-classes.html
 
 install: $(VENV)/run.stamp $(VENV)/dev.stamp
 

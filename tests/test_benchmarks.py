@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import clip_text, figures, layers, main_job, run, so_step, start_up, steps
+from benchmarks import clip_text, few_shot, figures, layers, main_job, run, so_step, start_up, steps
 from benchmarks.figures import Figure
 from sparse_peft import SO, method_named
 from sparse_peft.backbones import source
@@ -155,3 +155,14 @@ def test_the_main_job_is_taken_apart(tmp_path: Path) -> None:
     assert whole.value > prepared.value + trained.value
     assert "LoRA, 2 steps" in trained.what
     assert drawn.goal == main_job.MOST_PICTURES_SECONDS
+
+
+@pytest.mark.slow
+def test_the_few_shot_job_is_timed_with_one_draw_and_with_three(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(few_shot, "DRAWS", (1,))
+    [figure] = few_shot.measure(more=["--steps=2", "--methods=lora"])
+    assert figure.what == "10 classes x 4 shots, 1 methods, draws: 1"
+    assert (figure.unit, figure.goal) == ("s", None)
+    assert figure.value > 0

@@ -1,6 +1,7 @@
 """The CLIP of the few-shot task: it names many things, and shows how methods teach it new ones."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import objects, words
+from . import objects, places, words
 from .clip import NAMED, contrast, partly
 from .pool import load_pool
 from .scenes import Scene, caption
@@ -42,6 +43,13 @@ def train(folder: Path, total: int, device: torch.device) -> None:
             right = quality(folder, training.average.module, device)
             spent = time.monotonic() - started
             print(f"{NAME} {step}/{total} top-1 {right:.3f} {spent:.0f} s", flush=True)
+
+
+def taught() -> Iterator[str]:
+    """Texts that hold every word of its captions."""
+    yield "a an photo of wearing"
+    yield from (objects.noun(character) for character in objects.KNOWN)
+    yield from (*objects.COLOURS, *objects.PATTERNS, *objects.ACCESSORIES, *places.PLACES)
 
 
 def _said(scene: Scene, rng: np.random.Generator) -> Scene:

@@ -1,6 +1,7 @@
 """Write what was trained as the backbone's folders: a pipeline, a judge, a CLIP, their cards."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,41 +54,53 @@ def ship(work: Path, target: Path) -> None:
 
 
 def _judge(work: Path, folder: Path) -> None:
-    _open_clip_folder(work, "judge", folder)
+    state = words.trained_clip(work, "judge").state_dict()
+    tokenizer = words.folder_of(work, "judge")
+    _open_clip_folder(state, words.architecture("judge"), tokenizer, folder)
     head = {"head": subject_head.train(work).half()}
     save_file(head, folder / "subject_head.safetensors")
 
 
 def ship_fewshot(work: Path, target: Path) -> None:
-    """Fill `target`/classes with the CLIP of the few-shot task and its card."""
-    folder = target / "classes"
-    _open_clip_folder(work, fewshot.NAME, folder / "clip")
+    """Fill `target`/classes with the CLIP of the few-shot task and its card.
+
+    Its tokenizer keeps only the merges of words that it was taught: the others' embeddings were
+    never trained.
+    """
+    folder, name = target / "classes", fewshot.NAME
+    tokenizer = work / f"tokenizer-{name}-shipped"
+    rows = words.shortened(words.folder_of(work, name), fewshot.taught(), tokenizer)
+    model = words.trained_clip(work, name)
+    state = model.state_dict()
+    state["token_embedding.weight"] = state["token_embedding.weight"][rows]
+    architecture = words.architecture(name)
+    architecture["text_cfg"]["vocab_size"] = len(rows)
+    _open_clip_folder(state, architecture, tokenizer, folder / "clip")
     _tidy(folder)
     card = {
         "objects": [objects.noun(c) for c in objects.KNOWN],
         "held_out": [objects.noun(c) for c in objects.HELD_OUT + objects.TUNING],
         "note": NOTE_FEWSHOT,
-        "pictures": torch.load(work / f"{fewshot.NAME}.pt", weights_only=True)["step"]
-        * fewshot.BATCH,
+        "pictures": torch.load(work / f"{name}.pt", weights_only=True)["step"] * fewshot.BATCH,
         "licence": LICENCE,
     }
     (folder / "card.json").write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n")
 
 
-def _open_clip_folder(work: Path, name: str, folder: Path) -> None:
+def _open_clip_folder(
+    state: Mapping[str, torch.Tensor], model_cfg: dict[str, Any], tokenizer: Path, folder: Path
+) -> None:
     """A CLIP as open_clip keeps one: weights in fp16, configuration, tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
-    model = words.trained_clip(work, name)
-    state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-    save_file(state, folder / "open_clip_model.safetensors")
-    model_cfg = words.architecture(name)
+    halves = {key: value.half().contiguous() for key, value in state.items()}
+    save_file(halves, folder / "open_clip_model.safetensors")
     model_cfg["text_cfg"]["hf_tokenizer_name"] = "builtin"  # any name: the folder's own is taken
     config = {
         "model_cfg": model_cfg,
         "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"},
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config, indent=1) + "\n")
-    words.for_transformers(words.folder_of(work, name)).save_pretrained(folder)
+    words.for_transformers(tokenizer).save_pretrained(folder)
 
 
 def _tidy(folder: Path) -> None:

@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import re
+from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ VOCABULARY = {
     "judge": 4_096,  # it reads short class names and places only
     "fewshot": 8_192,
 }
+WORD = re.compile(r"[a-z]+|\d|[^\sa-z\d]+")  # what the tokenizer cuts a text into first
 ALPHABET = 2 * 256 + 2  # 256 bytes, the same at a word's end, two special tokens
 CONTEXT = 24
 SEED = {"clip": 21, "judge": 22, "fewshot": 23}
@@ -39,10 +43,46 @@ def folder_of(work: Path, name: str) -> Path:
 
 
 def _write(folder: Path, count: int) -> None:
+    with gzip.open(default_bpe(), "rt", encoding="utf-8") as lines:
+        _write_merges(folder, lines.read().split("\n")[1 : count + 1])
+
+
+def shortened(folder: Path, texts: Iterable[str], into: Path) -> list[int]:
+    """A tokenizer with only the merges that some texts need, which it cuts as the whole one does.
+
+    Returns:
+        The rows of the token embedding that it keeps, in the order of its own numbers.
+    """
+    merges = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
+    rank = {tuple(merge.split()): place for place, merge in enumerate(merges)}
+    needed: set[int] = set()
+    letter = bytes_to_unicode()
+    for word in {word for text in texts for word in WORD.findall(text.lower())}:
+        pieces = [letter[byte] for byte in word.encode()]
+        pieces[-1] += "</w>"
+        while found := [rank[pair] for pair in pairwise(pieces) if pair in rank]:
+            best = min(found)
+            needed.add(best)
+            pieces = _merged(pieces, *merges[best].split())
+    kept = sorted(needed)
+    _write_merges(into, [merges[place] for place in kept])
+    letters, ends = 2 * 256, len(merges) + 2 * 256
+    return [*range(letters), *(letters + place for place in kept), ends, ends + 1]
+
+
+def _merged(pieces: list[str], left: str, right: str) -> list[str]:
+    result: list[str] = []
+    for piece in pieces:
+        if result and (result[-1], piece) == (left, right):
+            result[-1] += piece
+        else:
+            result.append(piece)
+    return result
+
+
+def _write_merges(folder: Path, merges: list[str]) -> None:
     """Write `merges.txt` and `vocab.json` for transformers, `merges.txt.gz` for open_clip."""
     folder.mkdir(parents=True, exist_ok=True)
-    with gzip.open(default_bpe(), "rt", encoding="utf-8") as lines:
-        merges = lines.read().split("\n")[1 : count + 1]
     text = "\n".join(["#version: 0.2", *merges])  # open_clip reads a last newline as one merge more
     (folder / "merges.txt").write_text(text, encoding="utf-8")
     with (

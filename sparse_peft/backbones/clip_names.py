@@ -89,7 +89,7 @@ def located(name: str, *, fetch: bool) -> ClipSource | None:
     Raises:
         BackboneError: nothing of that name, or it cannot be had.
     """
-    folder = BUILTIN / "judge"
+    folder = BUILTIN / "classes" / "clip"
     if name == "builtin":
         return ClipSource(name, folder, "builtin", BUILTIN_TITLE, weights=_weights_in(folder))
     path = Path(name).expanduser()

@@ -15,7 +15,7 @@ from sparse_peft.compare.examples import chosen, confused
 from sparse_peft.comparison import ClassesOutcome, RunOutcome
 from sparse_peft.measure.classes import Prepared, read_prepared
 from sparse_peft.metrics import intervals, label_pairs, labels
-from sparse_peft.report.classes.predictions import Said, predictions_csv
+from sparse_peft.report.classes.predictions import LEARNED, Said, predictions_csv
 from sparse_peft.report.classes.sheet import draw as chart
 
 FORMAT = 1
@@ -155,7 +155,7 @@ def predictions(outcome: ClassesOutcome) -> str:
         for number, seed in enumerate(row.value["seeds"])
         if seed in row.said
         for kind, answers, names in (
-            ("learned", row.said[seed].answers, outcome.classes),
+            (LEARNED, row.said[seed].answers, outcome.classes),
             ("new", row.said[seed].new, outcome.new_classes),
         )
         if answers

@@ -32,7 +32,7 @@ class Desk:
     studio: Studio
     owner: str
     open: str | None = None
-    """the comparison on the Compare tab; "example" is the one that comes with the studio"""
+    """the comparison on the Compare tab; one of `shipped` is open to all"""
     view: Mapping[str, str] = field(default_factory=dict, hash=False)
     """what else the boards drawn for one answer show, such as how far back history goes"""
     about: Task | None = None

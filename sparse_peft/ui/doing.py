@@ -12,7 +12,7 @@ from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
-from sparse_peft.ui import deleting, mine, naming, repeating, starting
+from sparse_peft.ui import deleting, mine, naming, repeating, shipped, starting
 from sparse_peft.ui import draft as drafts
 from sparse_peft.ui.classes import compare_merging
 from sparse_peft.ui.classes import repeating as class_repeating
@@ -22,7 +22,6 @@ from sparse_peft.ui.draft import Task
 
 STATES = ("strip", "heading", "matrix", "numbers", "history")  # what a change of state is seen in
 FORM = ("switch", "pictures", "classes", "methods")
-EXAMPLE = "example"  # open to all
 MORE_SEEDS = 3  # trainings of each method, from which on a verdict covers chance
 
 
@@ -180,7 +179,9 @@ def _halved(desk: Desk, run: str) -> tuple[str, str]:
 
 def _open(desk: Desk, asked: Which) -> Answer:
     wanted = asked.comparison or desk.open
-    if wanted != EXAMPLE:
+    if wanted == shipped.FITTING:
+        wanted = shipped.fitting(desk.task)
+    if not shipped.is_there(wanted):
         wanted = BESIDE.join(mine.comparisons(desk, wanted))
     return Answer(("history",), "compare", wanted)
 

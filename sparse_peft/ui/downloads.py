@@ -15,7 +15,7 @@ from sparse_peft.report import grid
 from sparse_peft.report.page import page
 from sparse_peft.report.pictures import Read
 from sparse_peft.report.table import pictures_csv
-from sparse_peft.ui import live, mine
+from sparse_peft.ui import live, mine, shipped
 from sparse_peft.ui.classes import compare_downloads
 from sparse_peft.ui.desk import Desk
 
@@ -33,7 +33,7 @@ def make(desk: Desk, comparison: str, what: str) -> Download:
     """A download: its content, or a file that the caller removes once it is sent; type and name.
 
     Args:
-        comparison: an id, several joined by +, or "example".
+        comparison: an id, several joined by +, or that of one that comes with the studio.
         what: grid.png, report.html, comparison.json, pictures.csv, adapters.zip, or
             adapter-<run>.zip with the run's name in the comparison; of classes, predictions.csv
             in place of pictures and grid, and merged-<run>.zip and classify-<run>.py too.
@@ -63,6 +63,8 @@ def _of_classes(desk: Desk, comparison: str, value: Comparison, what: str) -> Do
         return content, "text/html", f"{start}.html"
     if what == "comparison.json":
         return _json(value, live.read_of(desk, comparison)), "application/json", f"{start}.json"
+    if shipped.is_there(comparison):
+        return _adapters(desk, comparison, value, what)
     if archive := compare_downloads.merged(desk, comparison, what):
         return archive[0], "application/zip", f"{start}-{archive[1]}"
     if script := compare_downloads.script(desk, comparison, what):
@@ -102,7 +104,7 @@ def _adapters(desk: Desk, comparison: str, value: Comparison, what: str) -> Down
     if not runs:
         raise RunError(f"There is no download {what[:40]!r} here.")
     kept = [run for run in runs if run["adapter"]]
-    if comparison == live.EXAMPLE:
+    if shipped.is_there(comparison):
         raise RunError("The example comes without its adapters. Train your own to keep them.")
     if not kept:
         raise RunError("No adapter is there yet: it comes when its method has finished.")

@@ -5,17 +5,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sparse_peft import compare, tables
+from sparse_peft import compare
 from sparse_peft.comparison import REPORT, ClassesOutcome, ComparisonOutcome
 from sparse_peft.measure import Drawn
-from sparse_peft.report.pictures import Read, Source, below
-from sparse_peft.ui import mine
+from sparse_peft.report.pictures import Read, Source
+from sparse_peft.ui import mine, shipped
 from sparse_peft.ui.classes import compare_live, compare_pictures
 from sparse_peft.ui.desk import Desk
 
-EXAMPLE = "example"
 SUBJECT = "dreambooth"  # the task of one subject; the other one is about classes
-FOLDER = Path(__file__).parents[2] / "examples" / "comparison"
 SIDE = 256  # pixels of the person's pictures on the page
 KEPT_RUNS = 256  # finished ones whose features are held; a few kB each
 
@@ -26,13 +24,13 @@ def comparison_of(desk: Desk, comparison: str) -> dict[str, Any]:
     """What `comparison.json` would hold at this moment; nobody may change it.
 
     Args:
-        comparison: an id, several joined by +, or "example".
+        comparison: an id, several joined by +, or that of one that comes with the studio.
 
     Raises:
         UserError: it is not there, is someone else's, or cannot be shown.
     """
-    if comparison == EXAMPLE:
-        return _example()
+    if shipped.is_there(comparison):
+        return shipped.content(comparison)
     outcome = mine.opened(desk, comparison)
     if isinstance(outcome, ClassesOutcome):
         return compare_live.assembled(outcome)
@@ -45,8 +43,8 @@ def source_of(desk: Desk, comparison: str) -> Source:
     Raises:
         UserError: as in `comparison_of`.
     """
-    if comparison == EXAMPLE:
-        return lambda path: f"/studio/example/{quote(path)}"
+    if shipped.is_there(comparison):
+        return shipped.source(comparison)
     outcome = mine.opened(desk, comparison)
     if isinstance(outcome, ClassesOutcome):
         classes = outcome
@@ -61,7 +59,9 @@ def read_of(desk: Desk, comparison: str) -> Read:
     Raises:
         UserError: as in `comparison_of`.
     """
-    return below(FOLDER) if comparison == EXAMPLE else mine.opened(desk, comparison).content
+    if shipped.is_there(comparison):
+        return shipped.read(comparison)
+    return mine.opened(desk, comparison).content
 
 
 def _address(desk: Desk, outcome: ComparisonOutcome, path: str) -> str:
@@ -74,11 +74,6 @@ def _address(desk: Desk, outcome: ComparisonOutcome, path: str) -> str:
 
 def _below(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix()
-
-
-@lru_cache(maxsize=1)
-def _example() -> dict[str, Any]:
-    return tables.read_json(FOLDER / "comparison.json")
 
 
 def _remembered(folder: Path, base: Drawn | None) -> Drawn:

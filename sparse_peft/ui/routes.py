@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 
 from sparse_peft.errors import DataError, RunError
-from sparse_peft.ui import downloads, gathering, live, mine, owners, served, watching
+from sparse_peft.ui import downloads, gathering, mine, owners, served, shipped, watching
 from sparse_peft.ui.classes import compare_routes
 from sparse_peft.ui.classes import routes as class_routes
 from sparse_peft.ui.desk import Desk, Studio
 from sparse_peft.ui.refusals import RefusedError, not_there
 from sparse_peft.ui.uploads import keep_files
 
-VISITOR = "visitor"  # who looks at the example without a cookie; no token gives this owner
+VISITOR = "visitor"  # who looks at an example without a cookie; no token gives this owner
 LONGEST_SEEN = 100_000  # characters of what a page says it has seen
 STALE_SECONDS = 3600  # nothing is uploaded for as long: its server was killed
 
@@ -88,9 +88,15 @@ def _add_files(routes: APIRouter, studio: Studio) -> None:
         folder = studio.home / "data" / _desk(studio, request).owner
         return served.small(folder, f"{subject}/{file}", served.DATA, square, side)
 
-    @get("example/{name:path}")
+    @get(f"{shipped.SUBJECT}/{{name:path}}")
     def example(name: str) -> Response:
-        return served.answer(live.FOLDER, name, served.EXAMPLE, private=False)
+        folder = shipped.FOLDERS[shipped.SUBJECT]
+        return served.answer(folder, name, served.EXAMPLE, private=False)
+
+    @get(f"{shipped.CLASSES}/{{name:path}}")
+    def example_of_classes(name: str) -> Response:
+        folder = shipped.FOLDERS[shipped.CLASSES]
+        return served.answer(folder, name, served.EXAMPLE, private=False)
 
     @get("subjects/{name}/{file}")
     def subject(name: str, file: str) -> Response:
@@ -104,8 +110,8 @@ def _add_files(routes: APIRouter, studio: Studio) -> None:
 def _add_downloads(routes: APIRouter, studio: Studio) -> None:
     @routes.get("/studio/downloads/{comparison}/{what}")
     def download(request: Request, comparison: str, what: str) -> Response:
-        if comparison == live.EXAMPLE:
-            desk = Desk(studio, owners.owner_in(request.cookies) or VISITOR, live.EXAMPLE)
+        if shipped.is_there(comparison):
+            desk = Desk(studio, owners.owner_in(request.cookies) or VISITOR, comparison)
         else:
             desk = _desk(studio, request, comparison)
             if desk.open is None:
@@ -156,7 +162,9 @@ def _desk(studio: Studio, request: Request, comparison: str | None = None) -> De
     if owner is None:
         raise RefusedError(401, "Open the page first: it gives the cookie that says who you are.")
     desk = Desk(studio, owner, comparison)
-    return desk if comparison in (None, live.EXAMPLE) or _is_own(desk) else replace(desk, open=None)
+    if comparison is None or shipped.is_there(comparison) or _is_own(desk):
+        return desk
+    return replace(desk, open=None)
 
 
 def _is_own(desk: Desk) -> bool:

@@ -8,11 +8,23 @@ import numpy as np
 import pretrain_builtin
 import pytest
 import torch
-from pretraining import clip, convert, pool, subject_head, training, vae, words
+from pretraining import (
+    clip,
+    convert,
+    fewshot,
+    objects,
+    pool,
+    ship,
+    subject_head,
+    training,
+    vae,
+    words,
+)
 from pretraining.scenes import Scene
 from torch.nn import functional as F
 
-from sparse_peft.backbones import diffusion, judge, source
+from sparse_peft.backbones import clip as clips
+from sparse_peft.backbones import clip_source, diffusion, judge, source
 from sparse_peft.backbones.sampling import Sampling
 
 CPU = torch.device("cpu")
@@ -197,3 +209,53 @@ def test_all_stages_make_a_backbone_that_loads_and_draws(
     assert torch.isfinite(picture).all()
     features = judge.load("builtin", CPU).pictures([picture])
     torch.testing.assert_close(features.norm(dim=1), torch.ones(1))
+
+
+def test_a_shortened_tokenizer_cuts_what_it_was_made_for_as_the_whole_one(tmp_path: Path) -> None:
+    folder = words.folder_of(tmp_path, "fewshot")
+    texts = ["a photo of a jack-o-lantern", "an owl in a TOP hat in the snow"]
+    rows = words.shortened(folder, texts, tmp_path / "short")
+    whole, short = words.for_open_clip(folder), words.for_open_clip(tmp_path / "short")
+    assert len(rows) < words.VOCABULARY["fewshot"] / 4
+    for text in [*texts, "snow owl hat"]:
+        expected = [number for number in whole([text])[0].tolist() if number]
+        assert [rows[number] for number in short([text])[0].tolist() if number] == expected
+    assert (short(["a zebra"])[0] == len(rows) - 1).any()  # any word can be read, and ends
+
+
+def test_the_few_shot_clip_learns_nothing_of_what_it_is_tested_on() -> None:
+    assert not set(objects.MANY) & set(objects.HELD_OUT + objects.TUNING)
+    known = {objects.noun(character) for character in objects.MANY}
+    assert len(known) == len(objects.MANY)
+    unseen = {objects.noun(character) for character in objects.HELD_OUT + objects.TUNING}
+    assert not unseen & {word for noun in known for word in noun.split()}
+
+
+def test_matches_of_the_few_shot_clip_are_those_of_a_plain_loop() -> None:
+    rng = np.random.default_rng(1)
+    shown = [
+        Scene(str(rng.choice(["cat", "dog"])), "", str(rng.choice(["red", "blue"])), None, None,
+              "in space")
+        for _ in range(30)
+    ]  # fmt: skip
+    said = [clip.partly(scene, rng) for scene in shown]
+    found = fewshot._matches(shown, said)
+    assert found.tolist() == [[float(plainly_true(a, b)) for b in said] for a in shown]
+
+
+@pytest.mark.slow
+def test_the_few_shot_clip_is_trained_and_shipped_as_a_backbone(tmp_path: Path) -> None:
+    work, target = tmp_path / "work", tmp_path / "weights"
+    pool.draw_pool(work, known=40, wide=2, fresh=8, processes=1)
+    fewshot.train(work, 2, CPU)
+    ship.ship_fewshot(work, target)
+    shipped = clips.load(clip_source.resolve(str(target / "classes/clip")), CPU)
+    trained = words.trained_clip(work, "fewshot").eval()
+    texts = ["a cat", "a red dog in the snow"]
+    tokenize = words.for_open_clip(words.folder_of(work, "fewshot"))
+    with torch.no_grad():
+        expected = trained.encode_text(tokenize(texts), normalize=True)
+        found = shipped.texts(shipped.tokens(texts))
+    torch.testing.assert_close(found, expected, rtol=0, atol=2e-2)  # shipped in half precision
+    card = json.loads((target / "classes/card.json").read_text(encoding="utf-8"))
+    assert card["pictures"] == 2 * fewshot.BATCH

@@ -12,7 +12,7 @@ from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import Store
-from sparse_peft.ui import naming
+from sparse_peft.ui import naming, shipped
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.doing import FORM
 from tests.ui.own_desk import act, end_all, own_desk, plan_of, started, states
@@ -138,6 +138,7 @@ def test_opening_leads_to_the_tab_and_the_example_is_everyones(desk: Desk) -> No
     answer = act(desk, "open", comparison=comparison)
     assert (answer.tab, answer.open) == ("compare", comparison)
     assert act(desk, "open", comparison="example").open == "example"
+    assert act(desk, "open", comparison=shipped.FITTING).open == "example"
     twice = f"{comparison}+{comparison}"
     assert act(desk, "open", comparison=twice).open == comparison
 

@@ -9,6 +9,7 @@ import pytest
 from sparse_peft.errors import RunError
 from sparse_peft.report import words
 from sparse_peft.runs.store import Store
+from sparse_peft.ui import shipped
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels import heading, heading_said
 from sparse_peft.ui.panels.heading_states import rate
@@ -45,7 +46,7 @@ def test_an_empty_tab_leads_on(monkeypatch: pytest.MonkeyPatch) -> None:
     page = head(monkeypatch, None)
     assert "Nothing to compare yet." in page.text
     assert "Choose methods and press Start, or see an example ." in page.text
-    assert asked(page) == [{"do": "open", "comparison": "example"}]
+    assert asked(page) == [{"do": "open", "comparison": shipped.FITTING}]
 
 
 def test_what_is_not_there_is_said_in_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import new_id
-from sparse_peft.ui import naming
+from sparse_peft.ui import naming, shipped
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.looking import PAGE_ROWS
-from sparse_peft.ui.panels import history, history_row
+from sparse_peft.ui.panels import history, history_row, history_shipped
 from sparse_peft.ui.panels.history_row import Row
 from sparse_peft.ui.watching import watcher
 from tests.ui.at_work import begin, end, prepared
@@ -33,20 +33,21 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
 def test_an_empty_history_points_to_the_example(desk: Desk) -> None:
     html = drawn(history, Desk(desk.studio, "o" + "7" * 16))
     assert "Your comparisons will appear here. See an example" in words(html)
-    assert words(html).count("Example") == 1
+    assert words(html).count(" Example ") == len(history_shipped.examples())
     assert "Delete" not in words(html)
+    assert f'"do": "open", "comparison": "{shipped.FITTING}"' in unescape(html)
     assert '"do": "open", "comparison": "example"' in unescape(html)
 
 
 def test_the_example_is_read_only_and_has_its_pictures() -> None:
-    row = history._example()
+    row = history_shipped.examples()[0]
     html = history_row.html_of(desk_at(Path("x")), row, ticks=True, rename=False, delete=False)
     Checked(html)
     assert words(html) == "A cat, finished Example WaveFT LoRA SO Done · 139,776 values Open"
     found = re.findall(r'src="/studio/example/([^"]+)"', html)
     assert len(found) == 4
     for path in found:
-        assert (history.EXAMPLE_FOLDER / path).is_file()
+        assert (shipped.FOLDERS["example"] / path).is_file()
 
 
 def test_a_row_has_pictures_name_methods_budget_state_and_date(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_nobody_sees_another_person_s_history(desk: Desk) -> None:
 
 
 def test_history_goes_back_fifty_at_a_time(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    template = history._example()
+    template = history_shipped.examples()[0]
     ids = tuple(f"c{number:03}" for number in range(120))
     owned = watcher(desk.home).owned(desk.owner)
     monkeypatch.setattr(
@@ -173,7 +174,7 @@ def test_history_goes_back_fifty_at_a_time(desk: Desk, monkeypatch: pytest.Monke
     )  # fmt: skip
     monkeypatch.setattr(history, "row_of", lambda _, one: replace(template, id=one))
     html = drawn(history, desk)
-    assert html.count('history-row"') == 51
+    assert html.count('history-row"') == 50 + len(history_shipped.examples())
     assert "Older (50 more)" in words(html)
     assert 'id="history-c119"' in html
     assert 'id="history-c069"' not in html

@@ -1,15 +1,21 @@
-"""What was said of each test picture, as a table for a spreadsheet."""
+"""What was said of each test picture, as a table for a spreadsheet, and read back from it."""
 
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
 
 from sparse_peft.metrics.answers import Answers
 from sparse_peft.report.table import harmless
 
 COLUMNS = ("method", "run", "seed", "classes", "place", "picture", "truth", "predicted",
            "confidence", "right")  # fmt: skip
+
+
+LEARNED = "learned"
 
 
 @dataclass(frozen=True)
@@ -50,3 +56,31 @@ def predictions_csv(told: Iterable[Said], names: Mapping[int, str]) -> str:
                  classes[predicted], f"{confidence:.6f}", int(label == predicted))
             )  # fmt: skip
     return text.getvalue()
+
+
+def read_predictions(path: Path, classes: Sequence[str]) -> dict[str, dict[int, Answers]]:
+    """What each row said of the learned classes' pictures, by seed, from a table written so."""
+    number = {harmless(name): at for at, name in enumerate(classes)}
+    found: dict[str, dict[int, list[tuple[int, int, int, float]]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if row["classes"] == LEARNED:
+                told = found.setdefault(row["method"], {}).setdefault(int(row["seed"]), [])
+                told.append(
+                    (int(row["place"]), number[row["truth"]], number[row["predicted"]],
+                     float(row["confidence"]))
+                )  # fmt: skip
+    return {
+        method: {seed: _answers(told) for seed, told in by_seed.items()}
+        for method, by_seed in found.items()
+    }
+
+
+def _answers(told: Sequence[tuple[int, int, int, float]]) -> Answers:
+    place, label, predicted, confidence = zip(*told, strict=True)
+    return Answers(
+        np.array(place, np.int32),
+        np.array(label, np.int32),
+        np.array(predicted, np.int32),
+        np.array(confidence, np.float32),
+    )

@@ -1,6 +1,7 @@
 """What a few-shot comparison says in plain words: percentages, verdicts, states, caveats."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from sparse_peft.metrics.intervals import Interval
@@ -10,6 +11,9 @@ from sparse_peft.report import words
 Comparison = Mapping[str, Any]
 
 FIRST_CLASSES = 20  # named in a text
+SMALL_GAP = 0.02  # between two accuracies, below which they are told with a decimal
+HALF_A_POINT = 0.005
+REFERENCES = {"zeroshot": "zero-shot", "linear_probe": "the linear probe"}  # in a sentence
 LORA = "lora"  # the method that others are also compared with, where it is there
 
 
@@ -43,12 +47,6 @@ def percents(value: Interval, digits: int = 1) -> str:
     """79.9 to 88.1; nothing where there is no interval."""
     low, high = (None if end is None else 100 * end for end in value[1:])
     return words.range_words(Interval(100 * value.mean, low, high), digits)
-
-
-def points(value: Interval) -> str:
-    """2.5 points (-0.3 to 5.3)."""
-    several = percents(value)
-    return f"{words.number(100 * value.mean, 1)} points" + (f" ({several})" if several else "")
 
 
 def listed(names: Sequence[str], most: int = FIRST_CLASSES) -> str:
@@ -104,24 +102,61 @@ def beside(comparison: Comparison) -> list[str]:
 
 def verdicts(comparison: Comparison, reference: str) -> list[tuple[str, str]]:
     """A sentence and its word for each row against one; each pair of rows once."""
-    names = {row["method"]: row["label"] for row in comparison["runs"]}
+    rows = {row["method"]: row for row in comparison["runs"]}
     earlier = beside(comparison)[: beside(comparison).index(reference)]
     return [
-        _verdict(pair, names)
+        _verdict(pair, rows)
         for pair in comparison["pairs"]
         if pair["b"] == reference and pair["a"] not in earlier
     ]
 
 
-def _verdict(pair: Mapping[str, Any], names: Mapping[str, str]) -> tuple[str, str]:
+def _verdict(pair: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> tuple[str, str]:
     """The better row first: a sentence never says that something loses."""
-    a, b, gap = names[pair["a"]], names[pair["b"]], Interval(**pair["difference"])
+    a, b, gap = rows[pair["a"]], rows[pair["b"]], Interval(**pair["difference"])
     if gap.mean < 0:
         low, high = (None if end is None else -end for end in (gap.high, gap.low))
         a, b, gap = b, a, Interval(-gap.mean, low, high)
+    digits = 0 if gap.mean >= SMALL_GAP else 1
+    many, few = (percent(accuracy, digits) for accuracy in _accuracies(a, b))
     if pair["word"] == "Cannot tell":
-        return f"{a} and {b}: {points(gap)}.", "Cannot tell them apart."
-    return f"{a} recognises more than {b}: {points(gap)}.", f"{pair['word']}."
+        return (
+            f"{_named(a, first=True)} and {_named(b)}: {many} and {few}.",
+            "Cannot tell them apart.",
+        )
+    more = f"{many} against {few}{_more(gap, digits)}"
+    start = f"{_named(a, first=True)} names more pictures right than {_named(b)}"
+    return f"{start}: {more}.", f"{pair['word']}."
+
+
+def _accuracies(*rows: Mapping[str, Any]) -> list[float]:
+    """Of each row, over the draws that all of them were measured on, as in a pair."""
+    told = [
+        {run["seed"]: run["accuracy"] for run in row["runs"] if run["accuracy"] is not None}
+        for row in rows
+    ]
+    seeds = set.intersection(*(set(by_seed) for by_seed in told))
+    return [fmean(by_seed[seed] for seed in seeds) for by_seed in told]
+
+
+def _named(row: Mapping[str, Any], *, first: bool = False) -> str:
+    """What a row is called in a sentence; first: where it begins."""
+    name = REFERENCES.get(row["method"])
+    if name is None:
+        return str(row["label"])
+    return name[:1].upper() + name[1:] if first else name
+
+
+def _more(gap: Interval, digits: int) -> str:
+    """How much more that may be; nothing where the interval is as wide as the scale."""
+    if gap.low is None or gap.high is None or gap.high - gap.low >= 1.0:
+        return ""
+    if abs(gap.low) < HALF_A_POINT:  # never "0 to 30 points more"
+        digits = 1
+    low, high = (words.number(100 * abs(end), digits) for end in (gap.low, gap.high))
+    if gap.low < 0:
+        return f" ({low} points fewer to {high} more)"
+    return f" ({low} to {high} points more)"
 
 
 def state(run: Mapping[str, Any]) -> str | None:

@@ -34,7 +34,7 @@ OFFERS = (
         " download of about 410 MB. Licence: MIT.",
     ),
 )  # fmt: skip
-BUILTIN_SIDE = 64  # px
+BUILTIN_SIDE = 60  # px
 OTHER_WORDS = "Any CLIP that open_clip knows. Its size and licence are on its own page."
 BUILTIN_NOTE = (
     "The built-in CLIP is small and has seen emoji-like scenes, not photographs. On photographs it"

@@ -9,7 +9,7 @@ from typing import Any
 from sparse_peft.compare.classes import predictions
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.errors import RunError
-from sparse_peft.ui import mine
+from sparse_peft.ui import mine, shipped
 from sparse_peft.ui.classes import compare_merging
 from sparse_peft.ui.desk import Desk
 
@@ -48,6 +48,8 @@ def predictions_csv(desk: Desk, comparison: str) -> str:
     Raises:
         RunError: the comparison is not about classes, or it cannot be read.
     """
+    if shipped.is_there(comparison):
+        return shipped.read(comparison)(shipped.PREDICTIONS).decode()
     outcome = mine.opened(desk, comparison)
     if not isinstance(outcome, ClassesOutcome):
         raise RunError("This comparison is about one subject; it has no classes.")

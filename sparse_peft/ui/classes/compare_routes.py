@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.errors import DataError
-from sparse_peft.ui import mine, served
+from sparse_peft.ui import mine, served, shipped
 from sparse_peft.ui.classes import compare_cells, compare_trying
 from sparse_peft.ui.classes.compare_pictures import SIDE
 from sparse_peft.ui.desk import Desk
@@ -34,7 +34,8 @@ def add(routes: APIRouter, desk_of: DeskOf, coming: str) -> None:
 
     def owned(request: Request, comparison: str) -> Desk:
         desk = desk_of(request, comparison)
-        if desk.open is None or not served.is_id(comparison):
+        own = desk.open is not None and not shipped.is_there(comparison)
+        if not own or not served.is_id(comparison):
             raise not_there(audit=FOREIGN)
         return desk
 
@@ -49,7 +50,8 @@ def add(routes: APIRouter, desk_of: DeskOf, coming: str) -> None:
 
     @routes.get("/studio/comparisons/{comparison}/cell")
     def cell(request: Request, comparison: str) -> Response:
-        desk, asked = owned(request, comparison), request.query_params
+        desk_of_one = desk_of if shipped.is_there(comparison) else owned
+        desk, asked = desk_of_one(request, comparison), request.query_params
         truth, predicted = (_whole(asked.get(name, "")) for name in ("truth", "predicted"))
         row = asked.get("row", "")
         return _fresh(compare_cells.cell(desk, comparison, row, truth, predicted))

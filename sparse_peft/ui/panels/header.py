@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from sparse_peft.ui import shipped
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.buttons import button
-from sparse_peft.ui.panels.opened import EXAMPLE
 
 ARROWS = "←", "↑", "→", "↓"
 Keys = tuple[str, ...]
@@ -61,7 +61,8 @@ KEYS: tuple[tuple[str, tuple[tuple[Keys, str], ...]], ...] = (
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     """The header; it is the same for everybody and at all times."""
     del desk, errors
-    example = button("See an example", {"do": "open", "comparison": EXAMPLE}, " quiet")
+    ask = {"do": "open", "comparison": shipped.FITTING}
+    example = button("See an example", ask, " quiet")
     html = f"""<a class="skip" href="#steps">Skip to the steps</a><header class="header">
 <h1 class="header-title">Sparse PEFT Studio</h1>
 <button type="button" class="button header-menu" data-header="menu" aria-expanded="false"

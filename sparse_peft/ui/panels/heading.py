@@ -9,13 +9,14 @@ from sparse_peft.errors import UserError
 from sparse_peft.report import sections, words
 from sparse_peft.report.marks import identities, mark_svg
 from sparse_peft.report.summaries import PICTURE_METRICS
+from sparse_peft.ui import shipped
 from sparse_peft.ui.desk import Desk, on_page
 from sparse_peft.ui.panels import heading_states as states
 from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.panels.classes import compare_heading, compare_states
 from sparse_peft.ui.panels.heading_said import sentences
 from sparse_peft.ui.panels.heading_states import Line
-from sparse_peft.ui.panels.opened import EXAMPLE, Opened, opened
+from sparse_peft.ui.panels.opened import Opened, opened
 
 LINK = "This link works in this browser only. To show others, send the report."
 SOON = (
@@ -49,11 +50,12 @@ def _empty(error: str | None = None) -> str:
     said = f'<p class="error" role="alert">{escape(error)}</p>' if error else ""
     looks = identities(GHOSTS)
     ghosts = "".join(f"<span>{mark_svg(looks[name])}</span>" for name, _ in GHOSTS)
+    ask = escape(json.dumps({"do": "open", "comparison": shipped.FITTING}))
     cells = "<i></i>" * (2 * len(GHOSTS))
     return f"""<section class="card heading-empty">{said}<div><h1>Nothing to compare yet.</h1>
 <p><button type="button" class="heading-link" data-view="methods">Choose methods</button> and press
 Start, or <button type="button" class="heading-link"
-data-ask="{escape(json.dumps({"do": "open", "comparison": EXAMPLE}))}">see an example</button>.</p>
+data-ask="{ask}">see an example</button>.</p>
 </div><div class="heading-ghost" aria-hidden="true">{ghosts}{cells}</div></section>"""
 
 

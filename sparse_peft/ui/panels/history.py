@@ -1,24 +1,20 @@
-"""History: every comparison of a person, newest first, and the example at the end."""
+"""History: every comparison of a person, newest first, and the examples at the end."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from sparse_peft import tables
-from sparse_peft.report.columns import columns
+from sparse_peft.ui import shipped
 from sparse_peft.ui.deleting import sentence, weighed_all
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.looking import PAGE_ROWS
 from sparse_peft.ui.panels.buttons import button
-from sparse_peft.ui.panels.history_row import THUMBS, Row, html_of, row_of
-from sparse_peft.ui.panels.opened import EXAMPLE
+from sparse_peft.ui.panels.history_row import html_of, row_of
+from sparse_peft.ui.panels.history_shipped import examples
 from sparse_peft.ui.watching import watcher
 
 EVERYTHING = "everything"  # in place of an id: no id has so few letters
-EXAMPLE_FOLDER = Path(__file__).parents[3] / "examples" / "comparison"
 
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
@@ -36,7 +32,9 @@ def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
         )
         for row in rows
     )  # fmt: skip
-    shown += html_of(desk, _example(), ticks=False, rename=False, delete=False)
+    shown += "".join(
+        html_of(desk, row, ticks=False, rename=False, delete=False) for row in examples()
+    )
     said = "".join(f'<p class="error" role="alert">{escape(text)}</p>' for text in errors.values())
     older = len(mine) - len(rows)
     html = f"""<div class="header-bar"><h2 id="history-title">History</h2>
@@ -48,7 +46,8 @@ data-history="join">Compare these two</button></div>{_forget(desk, mine)}"""
 
 
 def _empty() -> str:
-    example = button("See an example", {"do": "open", "comparison": EXAMPLE}, " quiet")
+    ask = {"do": "open", "comparison": shipped.FITTING}
+    example = button("See an example", ask, " quiet")
     return f'<p class="history-empty">Your comparisons will appear here. {example}</p>'
 
 
@@ -71,27 +70,4 @@ def _forget(desk: Desk, mine: Sequence[str]) -> str:
         f'<p id="history-sure">{escape(sentence(weighed_all(desk)))}</p>'
         f"{button('Delete everything', {'do': 'forget_all'}, ' main')}"
         f"{button('Keep it', {'do': 'history'})}</div>"
-    )
-
-
-def _example() -> Row:
-    path = EXAMPLE_FOLDER / "comparison.json"
-    return _example_row(path.stat().st_mtime_ns)
-
-
-@lru_cache(1)
-def _example_row(_changed: int) -> Row:
-    comparison = tables.read_json(EXAMPLE_FOLDER / "comparison.json")
-    shown = columns(comparison)
-    first = [(shown[0].label, comparison["base"]["samples"])]
-    first += [(c.label, c.shown["samples"]) for c in shown[1 : THUMBS + 1] if c.shown]
-    noun = str(comparison["noun"])
-    return Row(
-        id=EXAMPLE,
-        name=f"A {noun}, finished",
-        methods=tuple((c.method, c.label, c.look) for c in shown[1:]),
-        pictures=tuple((label, f"/studio/example/{rows[0]['path']}") for label, rows in first),
-        budget=comparison["budget"],
-        state="Done",
-        made=None,
     )

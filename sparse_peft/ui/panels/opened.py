@@ -7,11 +7,10 @@ from typing import Any
 from sparse_peft.outcome import BESIDE
 from sparse_peft.report import sections
 from sparse_peft.report.classes import words as classes_words
-from sparse_peft.ui import live, naming
+from sparse_peft.ui import live, naming, shipped
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.watching import Live, Standing, strip_of, watcher
 
-EXAMPLE = "example"
 SUBJECT = "dreambooth"
 AT_WORK = ("queued", "running")
 
@@ -28,7 +27,7 @@ class Opened:
     name: str
     """what it is called"""
     runs: Mapping[str, Live] = field(default_factory=dict)
-    """all runs by their id in the store, those that draw a prompt too; none of the example"""
+    """all runs by their id in the store, those that draw a prompt too; none of an example"""
     prepares: tuple[str, ...] = ()
     """of those, the ones that make what all share"""
     standing: tuple[Standing, ...] = ()
@@ -36,8 +35,8 @@ class Opened:
 
     @property
     def read_only(self) -> bool:
-        """Whether it is the one that comes with the studio."""
-        return self.id == EXAMPLE
+        """Whether it is one that comes with the studio."""
+        return self.id in shipped.FOLDERS
 
     @property
     def subject(self) -> bool:

@@ -37,7 +37,13 @@ def test_the_page_is_whole_and_asks_no_host(finished: dict[str, Any], read: Read
         for name in ("src", "href"):
             value = attributes.get(name) or ""
             assert value.startswith(("data:", "#")) or not value, (tag, value)
-    for word in ("Toys, 4 shots", "LoRA recognises more", "Class by class", "Costs", "For a paper"):
+    for word in (
+        "Toys, 4 shots",
+        "LoRA names more pictures right",
+        "Class by class",
+        "Costs",
+        "For a paper",
+    ):
         assert word in told.text
     assert "None" not in told.text
     assert "nan" not in told.text.lower().split()

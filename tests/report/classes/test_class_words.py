@@ -8,8 +8,6 @@ from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report.classes import words
 from sparse_peft.report.classes.setup import setup
 
-MINUS = "\N{MINUS SIGN}"
-
 
 def pair(a: str, b: str, mean: float, word: str) -> dict[str, Any]:
     gap = {"mean": mean, "low": mean - 0.05, "high": mean + 0.05}
@@ -21,20 +19,79 @@ def test_percentages_have_a_unit_and_a_range() -> None:
     assert words.percent(0.8444) == "84.4 %"
     assert words.percents(Interval(0.8, 0.75, 0.85)) == "75.0 to 85.0"
     assert words.percents(Interval(0.8, None, None)) == ""
-    assert words.points(Interval(0.025, -0.003, 0.053)) == f"2.5 points ({MINUS}0.3 to 5.3)"
+
+
+def scored(comparison: dict[str, Any], **accuracies: float) -> None:
+    """Give rows these accuracies on every draw."""
+    for row in comparison["runs"]:
+        for run in row["runs"]:
+            run["accuracy"] = accuracies.get(row["method"], run["accuracy"])
 
 
 def test_the_better_row_stands_first(finished: dict[str, Any]) -> None:
+    scored(finished, zeroshot=0.18, lora=0.484, so=0.08, waveft=0.19)
     finished["pairs"] = [
-        pair("lora", "zeroshot", 0.2, "Clear"),
+        pair("lora", "zeroshot", 0.304, "Clear"),
         pair("so", "zeroshot", -0.1, "Leaning"),
-        pair("waveft", "zeroshot", 0.01, "Cannot tell"),
+        pair("waveft", "zeroshot", 0.03, "Cannot tell"),
     ]
     assert words.verdicts(finished, "zeroshot") == [
-        ("LoRA recognises more than Zero-shot: 20.0 points (15.0 to 25.0).", "Clear."),
-        ("Zero-shot recognises more than SO: 10.0 points (5.0 to 15.0).", "Leaning."),
-        (f"WaveFT and Zero-shot: 1.0 points ({MINUS}4.0 to 6.0).", "Cannot tell them apart."),
+        ("LoRA names more pictures right than zero-shot: 48 % against 18 % "
+         "(25 to 35 points more).", "Clear."),
+        ("Zero-shot names more pictures right than SO: 18 % against 8 % (5 to 15 points more).",
+         "Leaning."),
+        ("WaveFT and zero-shot: 19 % and 18 %.", "Cannot tell them apart."),
+    ]  # fmt: skip
+
+
+def test_references_have_names_of_a_sentence_and_small_gaps_a_decimal(
+    finished: dict[str, Any],
+) -> None:
+    scored(finished, linear_probe=0.9, lora=0.912, so=0.894, waveft=0.5)
+    finished["pairs"] = [
+        pair("linear_probe", "lora", -0.012, "Leaning"),
+        pair("so", "lora", -0.018, "Cannot tell"),
     ]
+    assert words.verdicts(finished, "lora") == [
+        ("LoRA names more pictures right than the linear probe: 91.2 % against 90.0 % "
+         "(3.8 points fewer to 6.2 more).", "Leaning."),
+        ("LoRA and SO: 91.2 % and 89.4 %.", "Cannot tell them apart."),
+    ]  # fmt: skip
+    finished["pairs"] = [pair("linear_probe", "lora", 0.2, "Clear")]
+    scored(finished, linear_probe=0.95, lora=0.75)
+    assert words.verdicts(finished, "lora")[0][0].startswith("The linear probe names more")
+
+
+@pytest.mark.parametrize(("low", "high"), [(None, None), (-0.7, 1.0), (-1.0, 1.0)])
+def test_an_interval_that_says_nothing_is_not_said(
+    finished: dict[str, Any], low: float | None, high: float | None
+) -> None:
+    scored(finished, zeroshot=0.2, lora=0.5)
+    gap = {"mean": 0.3, "low": low, "high": high}
+    finished["pairs"] = [pair("lora", "zeroshot", 0.3, "Leaning") | {"difference": gap}]
+    assert words.verdicts(finished, "zeroshot") == [
+        ("LoRA names more pictures right than zero-shot: 50 % against 20 %.", "Leaning.")
+    ]
+
+
+def test_an_interval_that_ends_beside_nothing_gets_a_decimal(finished: dict[str, Any]) -> None:
+    scored(finished, zeroshot=0.2, lora=0.35)
+    gap = {"mean": 0.15, "low": 0.004, "high": 0.296}
+    finished["pairs"] = [pair("lora", "zeroshot", 0.15, "Clear") | {"difference": gap}]
+    assert (
+        "35 % against 20 % (0.4 to 29.6 points more)" in words.verdicts(finished, "zeroshot")[0][0]
+    )
+
+
+def test_accuracies_are_of_the_draws_that_both_were_measured_on(finished: dict[str, Any]) -> None:
+    scored(finished, zeroshot=0.2)
+    lora = next(row for row in finished["runs"] if row["method"] == "lora")
+    zero = next(row for row in finished["runs"] if row["method"] == "zeroshot")
+    lora["runs"][0]["accuracy"], zero["runs"][0]["accuracy"] = 0.4, 0.1
+    for run in lora["runs"][1:]:
+        run["accuracy"] = None
+    finished["pairs"] = [pair("lora", "zeroshot", 0.3, "Clear")]
+    assert "40 % against 10 %" in words.verdicts(finished, "zeroshot")[0][0]
 
 
 def test_rows_are_compared_with_zero_shot_and_with_lora(finished: dict[str, Any]) -> None:

@@ -61,7 +61,7 @@ def test_a_chosen_reference_has_its_own_sentences(
     html, page = board(heading, three, monkeypatch)
     references = [attrs["data-reference"] for _, attrs in page.tags if "data-reference" in attrs]
     assert references == ["zeroshot", "lora"]
-    assert "LoRA recognises more than Zero-shot" in words(html)
+    assert "LoRA names more pictures right than zero-shot" in words(html)
     told = [verdicts(three.comparison, name) for name in references]
     assert html.count("<li>") == sum(map(len, told))
 
@@ -194,7 +194,7 @@ def test_what_can_be_taken_away(tmp_path: Path) -> None:
 
     found = opened(desk)
     assert found is not None
-    assert found.name == "3 classes, 4 shots, 110,592 values, Built-in CLIP"
+    assert found.name == "3 classes, 4 shots, 124,416 values, Built-in CLIP"
     html = compare_numbers.numbers(desk, found, {"merge": "It broke."})
     page = parsed(html)
     links = [str(attrs["href"]) for _, attrs in page.tags if "href" in attrs]

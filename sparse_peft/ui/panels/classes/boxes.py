@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 from sparse_peft.data.folder import in_words
 from sparse_peft.data.pictures import MOST_BYTES, MOST_BYTES_TOGETHER
+from sparse_peft.ui import shipped
 from sparse_peft.ui.classes import backbones, counting, folders
 from sparse_peft.ui.classes.boxes import MOST_BOXES
 from sparse_peft.ui.classes.folders import Kept
@@ -25,8 +25,6 @@ HOW = (
 )
 WHOLE = "All at once: a folder that holds a folder for each class, or a ZIP of it."
 SPLIT = "Folders called train and test in it are kept apart."
-FINISHED = Path(__file__).parents[4] / "examples" / "classes_comparison" / "comparison.json"
-FINISHED_ID = "example-classes"
 ANIMALS = ("chicken", "fox", "koala", "lion", "monkey", "turtle")
 
 SCRIPTS = (
@@ -93,8 +91,8 @@ def _at_hand() -> str:
         for name in ANIMALS
     )
     finished = (
-        f'<p><a href="/?comparison={FINISHED_ID}">or see a finished comparison</a></p>'
-        if FINISHED.is_file()
+        f'<p><a href="/?comparison={shipped.CLASSES}">or see a finished comparison</a></p>'
+        if shipped.is_there(shipped.CLASSES)
         else ""
     )
     return f"""<div class="boxes-hand"><h3>No pictures at hand?</h3>
