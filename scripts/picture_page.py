@@ -15,6 +15,7 @@ from benchmarks.browser import REPOSITORY, Served, chromium
 
 FOLDER = REPOSITORY / "docs" / "pictures"
 WIDTH, HEIGHT = 1280, 900
+CLASSES_HEIGHT = 1800  # verdicts, bars and the confusion matrix
 COMPARE_HEIGHT = 1500  # of the Compare tab: verdicts and four rows of pictures
 
 
@@ -28,6 +29,9 @@ def main() -> None:
         page.goto(f"{studio.url}/?comparison=example")
         page.wait_for_selector("#board-matrix img[data-column=so]")
         take(page, "compare", COMPARE_HEIGHT)
+        page.goto(f"{studio.url}/?comparison=example-classes")
+        page.wait_for_selector("#board-matrix .confusion:not([hidden])")
+        take(page, "classes", CLASSES_HEIGHT)
         page.goto(f"{studio.url}/?tab=pictures")
         page.click("[data-do=example][data-name=owl]")
         page.wait_for_selector("[data-picture] >> nth=4")
