@@ -9,11 +9,9 @@ from sparse_peft.errors import RunError
 from sparse_peft.planning import read_classes_plan
 from sparse_peft.runs.spec import Input, Kind, RunSpec, new_id
 from sparse_peft.runs.store import Store
-from sparse_peft.tasks.fewshot.recipe import ClassifySettings, MergeSettings
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER, TASK, ClassifySettings, MergeSettings
 
-TASK = "fewshot"
 PICTURES = "pictures"  # below a classify run's inputs
-CLASSIFIER = "classifier.json"  # in every folder that classifies
 
 
 def classify_run(

@@ -71,11 +71,13 @@ class Clip:
     def _tokenizer(self) -> Any:
         import open_clip
 
-        name = _open_clip_name(self.source)
-        if self.id.startswith(HUB):  # its folder need not hold the tokenizer that it names
-            name = self.id
+        name, settings = _open_clip_name(self.source), {}
+        if self.id.startswith(HUB) and self.source.config["text_cfg"].get("hf_tokenizer_name"):
+            # Its folder need not hold the tokenizer that it names. The configuration is read anew,
+            # and may have become one that has code run.
+            name, settings = self.id, {"trust_remote_code": False}
         try:
-            return open_clip.get_tokenizer(name)
+            return open_clip.get_tokenizer(name, **settings)
         except (OSError, RuntimeError, ValueError) as error:
             raise BackboneError(
                 f"the tokenizer of {self.source.title} could not be loaded: {_words(error)} "

@@ -100,7 +100,7 @@ def _sizes(path: Path, metadata: Mapping[str, Any]) -> tuple[int, float]:
 def _blocks(path: Path, metadata: Mapping[str, Any], count: int, shapes: Shapes) -> Sequence[str]:
     """The paths of the attention layers, in the order in which the file counts them."""
     encoder, position = metadata.get("encoder"), metadata.get("position")
-    if encoder not in ENCODERS or position != "all":
+    if not isinstance(encoder, str) or encoder not in ENCODERS or position != "all":
         raise BackboneError(
             f"{path} adapts encoder {encoder!r} at position {position!r}; files with encoder both, "
             "text or vision at position all are read."

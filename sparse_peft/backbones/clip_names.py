@@ -92,8 +92,8 @@ def located(name: str, *, fetch: bool) -> ClipSource | None:
     folder = BUILTIN / "classes" / "clip"
     if name == "builtin":
         return ClipSource(name, folder, "builtin", BUILTIN_TITLE, weights=_weights_in(folder))
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = path_of(name)
+    if path is not None and path.is_dir():
         return _in_folder(str(path.resolve()), path.resolve(), path.name)
     if name.startswith(HUB):
         return _in_hub(name, fetch)
@@ -101,14 +101,21 @@ def located(name: str, *, fetch: bool) -> ClipSource | None:
         return _published(name, OPENAI[name], "openai", fetch)
     architecture, at, file = name.partition("@")
     if at:
-        return _in_file(name, architecture.replace("/", "-"), Path(file).expanduser())
-    if path.is_file():
+        return _in_file(name, architecture.replace("/", "-"), file)
+    if path is not None:
         raise BackboneError(
             f"--backbone {name} is a file. Say of which architecture: ViT-B-16@{name}, or "
             f"ViT-B-16-quickgelu@{name} for weights that OpenAI trained."
         )
     architecture, _, tag = name.rpartition("/")
     return _published(name, architecture.replace("/", "-"), tag, fetch)
+
+
+def path_of(written: str) -> Path | None:
+    """What a person named, ~ being their home; None where nothing is called so."""
+    path = os.path.expanduser(written)
+    # Unlike Path.exists it does not raise for a name that is too long for the disk.
+    return Path(path) if os.path.exists(path) else None
 
 
 def _in_folder(identity: str, folder: Path, title: str) -> ClipSource:
@@ -123,12 +130,24 @@ def _in_folder(identity: str, folder: Path, title: str) -> ClipSource:
         raise BackboneError(f"{error} Fetch it again.") from error
     if not isinstance(config, dict) or not all(part in config for part in PARTS):
         raise BackboneError(f"{index} does not say what its model is made of. Fetch it again.")
+    _check_tokenizer(config, index)
     weights = _weights_in(folder)
     if weights is None:
         raise BackboneError(
             f"{folder} holds no weights. Put them there as {WEIGHT_NAMES[0]}, or fetch it again."
         )
     return ClipSource(identity, folder, "clip", title, weights=weights)
+
+
+def _check_tokenizer(config: Mapping[str, Any], index: Path) -> None:
+    """Refuse a configuration that has code run: open_clip hands what is in it to transformers."""
+    text = config["text_cfg"]
+    asked = text.get("tokenizer_kwargs") if isinstance(text, dict) else None
+    if isinstance(asked, dict) and asked.get("trust_remote_code"):
+        raise BackboneError(
+            f"{index} wants code of others to be run for its tokenizer, which is not done here. "
+            f"Choose another CLIP. {NAMES}"
+        )
 
 
 def _weights_in(folder: Path) -> Path | None:
@@ -139,11 +158,12 @@ def _weights_in(folder: Path) -> Path | None:
     return next(iter([*known, *files]), None)
 
 
-def _in_file(name: str, architecture: str, file: Path) -> ClipSource:
+def _in_file(name: str, architecture: str, written: str) -> ClipSource:
     _check_architecture(name, architecture)
-    if not file.is_file():
-        raise BackboneError(f"--backbone {name!r}: there is no file {file}.")
-    file = file.resolve()
+    path = path_of(written)
+    if path is None or not path.is_file():
+        raise BackboneError(f"--backbone {name!r}: there is no file {written}.")
+    file = path.resolve()
     title = f"{architecture} ({file.name})"
     return ClipSource(
         f"{architecture}@{file}", file.parent, "clip", title,
@@ -159,7 +179,13 @@ def _in_hub(name: str, fetch: bool) -> ClipSource | None:
     index = _hub_file(name, repository, (CONFIG_NAME,), CONFIG_NAME, fetch)
     if weights is None or index is None:
         return None
-    return _in_folder(name, index.parent, repository.split("/")[1])
+    source = _in_folder(name, index.parent, repository.split("/")[1])
+    if source.weights is not None and is_torchscript(source.weights):
+        raise BackboneError(
+            f"--backbone {name!r}: its weights are a program (TorchScript), which is not run here. "
+            f"Choose a CLIP with safetensors. {NAMES}"
+        )
+    return source
 
 
 def _published(name: str, architecture: str, tag: str, fetch: bool) -> ClipSource | None:

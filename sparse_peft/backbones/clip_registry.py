@@ -8,6 +8,7 @@ of these and is imported from open_clip's folder alone, without the package arou
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ def version() -> str:
 def architecture(name: str) -> dict[str, Any] | None:
     """What an architecture is made of, as open_clip writes it; None where it knows no such one."""
     path = folder() / "model_configs" / f"{name}.json"
-    if "/" in name or not path.is_file():
+    if "/" in name or not os.path.isfile(path):  # Path.is_file raises for a name too long
         return None
     config = tables.read_json(path)
     return config if all(part in config for part in PARTS) else None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 
-CARD = "classifier.json"
 FOLDERS = ("classifiers", "adapters")  # of a written comparison, zero-shot first
 
 
@@ -56,17 +56,17 @@ def classifiers(folder: Path) -> dict[str, Path]:
         SpecError: there is none.
     """
     for single in (folder, folder / "adapter"):
-        if (single / CARD).is_file():
+        if (single / CLASSIFIER).is_file():
             return {folder.name: single}
     found = {
         path.parent.name: path.parent
         for below in FOLDERS
-        for path in sorted((folder / below).glob(f"*/{CARD}"))
+        for path in sorted((folder / below).glob(f"*/{CLASSIFIER}"))
     }
     if not found:
         raise SpecError(
-            f"--run {folder} holds no {CARD}. Give the --out folder of a comparison made with "
-            "--task fewshot, or the folder of one of its adapters."
+            f"--run {folder} holds no {CLASSIFIER}. Give the --out folder of a comparison made "
+            "with --task fewshot, or the folder of one of its adapters."
         )
     return _first_draw(folder, found)
 

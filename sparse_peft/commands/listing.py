@@ -58,6 +58,7 @@ def _presets(options: argparse.Namespace) -> int:
 def _length(preset: AnyPreset) -> str:
     training = preset.training
     if isinstance(training, ClassTrainingDefaults):
+        least = f", at least {training.least_steps}" if training.least_steps > 1 else ""
         most = f", at most {training.most_steps}" if training.most_steps else ""
-        return f"{training.steps_per_shot} steps a shot{most}"
+        return f"{training.steps_per_shot} steps a shot{least}{most}"
     return f"{training.steps} steps"

@@ -7,6 +7,7 @@ from sparse_peft import files
 from sparse_peft.commands.arguments import empty_folder
 from sparse_peft.commands.classify import begin, classifiers
 from sparse_peft.errors import SpecError
+from sparse_peft.tasks.fewshot.recipe import SCRIPT
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
             f"such as {next(iter(folders.values()))}."
         )
     out = empty_folder(options.out)
-    from sparse_peft.tasks.fewshot.merge import SCRIPT, merge
+    from sparse_peft.tasks.fewshot.merge import merge
 
     (folder,) = folders.values()
     files.write_folder(out, lambda scratch: merge(folder, scratch, begin))

@@ -15,13 +15,14 @@ from sparse_peft.measure.classes import (
     read_run,
 )
 from sparse_peft.metrics import answers as said
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT
 from sparse_peft.underway import Underway
 
 MOST_CLASSES = 100  # with more, the whole confusion matrix is left to predictions.csv
 NOTHING = {"active": 0, "stored": 0, "support": 0, "estimated": False}
 REFERENCES = {  # label, family, source
-    "zeroshot": ("Zero-shot", "base", "Radford et al. 2021, arXiv:2103.00020"),
-    "linear_probe": ("Linear probe", "full", "Radford et al. 2021, arXiv:2103.00020, section 3.2"),
+    ZERO_SHOT: ("Zero-shot", "base", "Radford et al. 2021, arXiv:2103.00020"),
+    LINEAR_PROBE: ("Linear probe", "full", "Radford et al. 2021, arXiv:2103.00020, section 3.2"),
 }
 AT_WORK = ("queued", "running")  # a report there is of an earlier attempt, stopped early
 # What is true of a row when some of its trainings are in different states: the first one found.

@@ -17,9 +17,9 @@ from sparse_peft.measure.classes import Prepared, read_prepared
 from sparse_peft.metrics import intervals, label_pairs, labels
 from sparse_peft.report.classes.predictions import LEARNED, Said, predictions_csv
 from sparse_peft.report.classes.sheet import draw as chart
+from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
 FORMAT = 1
-ZERO_SHOT = "zeroshot"
 
 INTERVAL_RULE = (
     f"{intervals.LEVEL * 100:.0f} % over test pictures and draws of the shots. The standard error "

@@ -88,16 +88,18 @@ def _check_tested(labelled: Labelled, labels: Sequence[int]) -> None:
 
 
 def _check_enough(labelled: Labelled, shots: int, labels: Sequence[int]) -> None:
-    """Of its own pictures a class needs its shots, and one more where the pool is tested on too."""
+    """Of its own pictures a class needs its shots, and one more where it has no test pictures."""
     have, test = labelled.counts(*TRAINABLE), labelled.counts("test")
     in_place = labelled.root is not None
-    spare = 0 if all(test[label] for label in labels) else 1
-    needed = (1 if in_place else shots) + spare
-    short = [label for label in labels if have[label] < needed]
+    spares = {label: 0 if test[label] else 1 for label in labels}
+    least = 1 if in_place else shots
+    short = [label for label in labels if have[label] < least + spares[label]]
     if not short:
         return
+    spare = max(spares[label] for label in short)
+    needed = least + spare
     names = [f"{shown(labelled.classes[label])}: {have[label]}" for label in short]
-    most = min(have[label] for label in short) - spare
+    most = min(have[label] - spares[label] for label in short)
     fewer = f"Take at most {_counted(most, 'shot')}, or add" if 1 <= most < shots else "Add"
     raise DataError(
         f"{_counted(shots, 'shot')} a class {'needs' if shots == 1 else 'need'}"

@@ -17,10 +17,10 @@ from sparse_peft.metrics import answers as said
 from sparse_peft.metrics import labels
 from sparse_peft.metrics.answers import Answers, Row
 from sparse_peft.metrics.intervals import Interval
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, TOP
 
 METRICS = ("accuracy", "macro_f1", "calibration_error", "per_class", "new_accuracy",
            "harmonic_mean")  # fmt: skip
-TOP = 5  # classes kept for each picture, where there are so many
 MOST_CONFUSED = 15  # pairs of classes that a row lists
 DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError)
 
@@ -34,7 +34,7 @@ class Classified:
     report: Table
     answers: Answers
     new: Answers | None
-    """of the new classes, where there are any"""
+    """of the new classes, where there are any and it knows them: a linear probe does not"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def read_prepared(outcome: ClassesOutcome) -> Prepared:
         references = {
             name: {
                 seed: _read(folder / "predictions" / f"{name}-s{seed}", outcome, draws[seed],
-                            report["runs"][f"{name}-s{seed}"])
+                            report["runs"][f"{name}-s{seed}"], knows_new=name != LINEAR_PROBE)
                 for seed in outcome.seeds
             }
             for name in outcome.references
@@ -143,9 +143,14 @@ def _json(path: Path) -> Table:
 
 
 def _read(
-    stem: Path, outcome: ClassesOutcome, draw: Mapping[str, Sequence[int]], report: Table
+    stem: Path,
+    outcome: ClassesOutcome,
+    draw: Mapping[str, Sequence[int]],
+    report: Table,
+    *,
+    knows_new: bool = True,
 ) -> Classified:
-    new = outcome.new_classes
+    new = outcome.new_classes if knows_new else ()
     return Classified(
         report,
         _answers(stem.with_name(f"{stem.name}.safetensors"), len(outcome.classes), draw["test"]),

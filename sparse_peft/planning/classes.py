@@ -24,14 +24,15 @@ from sparse_peft.planning.budget import (
 from sparse_peft.presets import ClassesPreset
 from sparse_peft.runs.spec import ComparisonSpec, Input, RunSpec, new_id
 from sparse_peft.tasks.fewshot.recipe import (
+    LINEAR_PROBE,
+    TASK,
+    ZERO_SHOT,
     Classes,
     ClassPrepareSettings,
     ClassTraining,
     ClassTrainSettings,
 )
 
-TASK = "fewshot"
-ZERO_SHOT, LINEAR_PROBE = "zeroshot", "linear_probe"
 REFERENCES = (ZERO_SHOT, LINEAR_PROBE)  # computed from frozen features, outside the budget
 MOST_SEEDS = 100
 

@@ -5,9 +5,10 @@ from sparse_peft.errors import SpecError
 from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.planning.subject import ComparisonPlan
 from sparse_peft.runs.spec import ComparisonSpec
+from sparse_peft.tasks.fewshot.recipe import TASK
 
 AnyPlan = ComparisonPlan | ClassesPlan
-_PLANS: dict[str, type[AnyPlan]] = {"dreambooth": ComparisonPlan, "fewshot": ClassesPlan}
+_PLANS: dict[str, type[AnyPlan]] = {"dreambooth": ComparisonPlan, TASK: ClassesPlan}
 
 
 def read_plan(spec: ComparisonSpec) -> AnyPlan:

@@ -19,11 +19,11 @@ from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.matrix import controls, matrix, matrix_data
 from sparse_peft.report.pictures import EXACT_SIDE, Read, all_embedded, embedded
 from sparse_peft.report.summaries import costs_table, metrics_table
+from sparse_peft.tasks.fewshot.recipe import TASK
 
 HERE = Path(__file__).parent
 SHEETS = ("look.css", "page.css")
 SCRIPTS = ("finding.js", "holding.js", "matrix.js", "page.js")
-FEWSHOT = "fewshot"
 CLASS_SHEETS = (*SHEETS, "classes.css")
 CLASS_SCRIPTS = ("confusion.js", "confused.js")
 FACES = (
@@ -41,7 +41,7 @@ def page(comparison: Comparison, read: Read) -> str:
     Args:
         read: gives the picture at a path of the comparison.
     """
-    of_classes = comparison["task"] == FEWSHOT
+    of_classes = comparison["task"] == TASK
     names = CLASS_SCRIPTS if of_classes else SCRIPTS
     script = _text(*names)
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -161,7 +161,7 @@ def test_the_builtin_goes_back_into_its_own_folder() -> None:
     with torch.no_grad():
         expected = own.encode_text(whole, normalize=True)
     torch.testing.assert_close(model.texts(tokens), expected, rtol=0, atol=1e-5)
-    assert model.side == 64
+    assert model.side == 60
 
 
 def test_sampled_gradients_of_the_packed_weight_are_its_own(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "alpha": (lambda s: s["metadata"].update(alpha=float("nan")), "its alpha is nan"),
     "position": (lambda s: s["metadata"].update(position="top3"), "at position 'top3'"),
     "encoder": (lambda s: s["metadata"].update(encoder="image"), "adapts encoder 'image'"),
+    "encoders": (lambda s: s["metadata"].update(encoder=["text"]), r"adapts encoder \['text'\]"),
     "depth": (lambda s: s["weights"].pop("layer_23"), "adapts 23 layers, this backbone has 24"),
     "name": (lambda s: s["weights"].update(layer_3={"mlp": {}}), "layer_3 holds other names"),
     "gap": (lambda s: s["weights"].update(layer_99=s["weights"].pop("layer_3")), "layer_3 holds"),

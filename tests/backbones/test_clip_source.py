@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def test_the_builtin_is_a_clip_with_the_nouns_it_knows() -> None:
     assert (builtin.kind, builtin.family, builtin.title) == ("clip", "builtin", "Built-in")
     assert {"cat", "dog", "cup"} <= set(builtin.known_nouns)
     assert clip_source.found("builtin") == builtin
-    assert len(clip_source.shapes(builtin, "qkv")) == 24
+    assert len(clip_source.shapes(builtin, "qkv")) == 3 * (6 + 3)  # layers of its two towers
 
 
 def test_the_task_says_which_kind_a_name_means() -> None:
@@ -156,6 +157,38 @@ def test_a_model_of_the_hub_is_a_folder_in_its_cache(hub: Path) -> None:
     assert model.tokens(["a cat"]).shape == (1, 4)  # its tokenizer: <start> a cat <end>
 
 
+def test_a_tokenizer_of_the_hub_runs_no_code_of_its_own(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_clip(hub / "made", config(VIT, hf_tokenizer_name="owner/words"))
+    place = cached(hub / "made", hub, "owner/model")
+    model = clip.load(clip_source.resolve("hf-hub:owner/model"), CPU)
+    asked: list[Any] = []
+    monkeypatch.setattr(
+        "transformers.AutoTokenizer.from_pretrained",
+        lambda *names, **settings: asked.append((names, settings["trust_remote_code"])),
+    )
+    index = place / "open_clip_config.json"
+    hostile = config(
+        VIT, hf_tokenizer_name="owner/words", tokenizer_kwargs={"trust_remote_code": True}
+    )
+    index.write_text(json.dumps({"model_cfg": hostile, "preprocess_cfg": small_clips.NORMAL}))
+    assert model._tokenizer is not None  # the configuration has changed since it was looked at
+    assert asked == [(("owner/words",), False)]
+    with pytest.raises(BackboneError, match="wants code of others to be run for its tokenizer"):
+        clip_source.resolve("hf-hub:owner/model")
+
+
+def test_a_program_of_the_hub_is_not_run(hub: Path) -> None:
+    save_clip(hub / "made", config(VIT))
+    (hub / "made" / "open_clip_model.safetensors").unlink()
+    with zipfile.ZipFile(hub / "made" / "open_clip_pytorch_model.bin", "w") as archive:
+        archive.writestr("model/constants.pkl", b"")
+    cached(hub / "made", hub, "owner/model")
+    with pytest.raises(BackboneError, match=r"are a program \(TorchScript\), which is not run"):
+        clip_source.resolve("hf-hub:owner/model")
+
+
 def test_half_a_download_is_not_there_yet(hub: Path) -> None:
     save_clip(hub / "made", config(VIT))
     (hub / "made" / "open_clip_model.safetensors").unlink()
@@ -213,6 +246,9 @@ def test_the_weights_of_a_folder_are_those_that_open_clip_takes(tmp_path: Path) 
         ("hf-hub:owner", "is not an id of the hub"),
         ("hf-hub:owner/name@main", "is not an id of the hub"),
         ("../x/openai", "no architecture"),
+        ("a" * 300, "no architecture"),  # longer than a file can be called
+        ("~nobody-of-that-name", "no architecture"),
+        (f"ViT-B-16@{'a' * 300}", "there is no file"),
     ],
 )
 def test_a_name_that_is_nothing_is_refused_in_words(verb: Any, name: str, words: str) -> None:

@@ -48,6 +48,8 @@ def test_presets_are_listed_with_steps_and_learning_rates(
         assert preset.name in line
         if isinstance(preset, ClassesPreset):
             assert f"{preset.training.steps_per_shot} steps a shot" in line
+            least = preset.training.least_steps
+            assert (f"at least {least}," in line) == (least > 1)
         else:
             assert f"{preset.training.steps} steps" in line
         assert f"lora lr {preset.methods['lora'].lr:g}" in line

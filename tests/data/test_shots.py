@@ -99,6 +99,12 @@ def test_a_published_draw_without_a_class_is_refused() -> None:
         draw(labelled, 2, 1)
 
 
+def test_only_a_class_without_test_pictures_needs_one_more_than_its_shots() -> None:
+    labelled = own({"a": {"train": 4, "test": 1}, "b": {"pool": 5}})
+    drawn = draw(labelled, 4, 1)
+    assert [labelled.pictures[place].label for place in drawn.test] == [0, 1]
+
+
 def test_a_published_class_with_too_few_pictures_is_drawn_with_replacement() -> None:
     labelled = published({"a": 2, "b": 20})
     drawn = draw(labelled, 16, 1)
@@ -130,6 +136,12 @@ def test_a_published_class_with_too_few_pictures_is_drawn_with_replacement() -> 
             4,
             "4 shots a class need 4 pictures of it; 1 of 2 classes has fewer (a: 3). Take at most"
             " 3 shots, or add pictures.",
+        ),
+        (
+            {"a": {"train": 4, "test": 1}, "b": {"pool": 4}},
+            4,
+            "4 shots a class need 5 pictures of it, one of them to test on; 1 of 2 classes has"
+            " fewer (b: 4). Take at most 3 shots, or add pictures.",
         ),
         (
             {"a": {"train": 8, "test": 1}, "b": {"train": 8}},

@@ -61,7 +61,9 @@ def _largest(comparisons: Sequence[Comparison], key: str, same: str) -> list[Com
     """Comparisons with the most values of `key`, alike in the rest; none with fewer than two."""
     groups: dict[Any, dict[Any, Comparison]] = {}
     for one in comparisons:
-        alike = (one[same], one["backbone"]["id"], one["template"], tuple(one["classes"]))
+        alike = (
+            one[same], one["backbone"]["id"], one["preset"], one["template"], tuple(one["classes"])
+        )  # fmt: skip
         if one[key] is not None:
             groups.setdefault(alike, {})[one[key]] = one
     most = max(groups.values(), key=len, default={})

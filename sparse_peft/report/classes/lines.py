@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report import words
 from sparse_peft.report.marks import Identity, identities, mark_svg
+from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
 Comparison = Mapping[str, Any]
-
-ZERO_SHOT = "zeroshot"
 
 
 class Line(NamedTuple):

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.metrics.label_pairs import PICTURES_FOR_CLEAR
 from sparse_peft.report import words
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT
 
 Comparison = Mapping[str, Any]
 
 FIRST_CLASSES = 20  # named in a text
 SMALL_GAP = 0.02  # between two accuracies, below which they are told with a decimal
 HALF_A_POINT = 0.005
-REFERENCES = {"zeroshot": "zero-shot", "linear_probe": "the linear probe"}  # in a sentence
+REFERENCES = {ZERO_SHOT: "zero-shot", LINEAR_PROBE: "the linear probe"}  # in a sentence
 LORA = "lora"  # the method that others are also compared with, where it is there
 
 
@@ -67,7 +68,7 @@ def title(comparison: Comparison) -> str:
 
 def subtitle(comparison: Comparison) -> str:
     """What is compared, in a sentence."""
-    names = [row["label"] for row in comparison["runs"] if row["method"] != "zeroshot"]
+    names = [row["label"] for row in comparison["runs"] if row["method"] != ZERO_SHOT]
     shots, seeds = comparison["shots"], len(comparison["seeds"])
     beside = f"{', '.join(names)} beside zero-shot CLIP" if names else "Zero-shot CLIP"
     budget = comparison["budget"]
@@ -205,7 +206,7 @@ def caveats(comparison: Comparison) -> list[str]:
     for row in comparison["runs"]:
         for run in row["runs"]:
             found += _ended(row["label"], run)
-    if any(row["method"] == "linear_probe" for row in comparison["runs"]):
+    if any(row["method"] == LINEAR_PROBE for row in comparison["runs"]):
         found.append(
             "Zero-shot and the linear probe leave CLIP as it is; they are outside the budget."
         )

@@ -20,13 +20,12 @@ from sparse_peft.files import write_json
 from sparse_peft.methods.adapters import SHOWN_DIGITS, open_adapter
 from sparse_peft.tasks.fewshot.evaluation import cosine_logits
 from sparse_peft.tasks.fewshot.linear_probe import HEAD_FILE, LinearHead
-from sparse_peft.tasks.fewshot.recipe import CLASS, check_template
+from sparse_peft.tasks.fewshot.recipe import CLASS, CLASSIFIER, check_template
 from sparse_peft.tuners.adapter_tensors import check_file, checked_tensors
 
 if TYPE_CHECKING:
     from sparse_peft.backbones.clip import Clip
 
-CARD_FILE = "classifier.json"
 FORMAT = 1
 MOST_CLASSES = 10_000
 LONGEST_NAME = 300  # letters of a class
@@ -73,7 +72,7 @@ class Card:
 def write_classifier(folder: Path, card: Card) -> None:
     """Write classifier.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / CARD_FILE, tables.table(card))
+    write_json(folder / CLASSIFIER, tables.table(card))
 
 
 def read_classifier(folder: Path) -> Card:
@@ -82,7 +81,7 @@ def read_classifier(folder: Path) -> Card:
     Raises:
         BackboneError: it is missing or is not what `write_classifier` writes.
     """
-    path = folder / CARD_FILE
+    path = folder / CLASSIFIER
     check_file(path)
     try:
         return tables.build(Card, tables.read_json(path), str(path))

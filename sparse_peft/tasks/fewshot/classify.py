@@ -22,9 +22,9 @@ from sparse_peft.data.sandbox import Sandbox
 from sparse_peft.errors import DataError, SpecError
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.classifier import Card, Classifier, open_classifier, read_classifier
-from sparse_peft.tasks.fewshot.evaluation import TOP
+from sparse_peft.tasks.fewshot.features import BATCH
 from sparse_peft.tasks.fewshot.pictures import Frame, as_bytes, framing, scaled
-from sparse_peft.tasks.fewshot.recipe import ClassifySettings
+from sparse_peft.tasks.fewshot.recipe import TOP, ClassifySettings
 from sparse_peft.tasks.job import Cancelled, Job
 
 Guesses = list[dict[str, Any]]
@@ -118,7 +118,11 @@ def _guesses(
     classifier: Classifier, squares: UInt8[Tensor, "B 3 s s"], device: torch.device
 ) -> list[Guesses]:
     classes = classifier.card.classes
-    likely = classifier.probabilities(scaled(squares, device)).topk(min(TOP, len(classes)), dim=1)
+    parts = [
+        classifier.probabilities(scaled(squares[start : start + BATCH], device))
+        for start in range(0, len(squares), BATCH)
+    ]
+    likely = torch.cat(parts).topk(min(TOP, len(classes)), dim=1)
     return [
         [{"class": classes[k], "probability": p} for k, p in zip(top, confidence, strict=True)]
         for top, confidence in zip(likely.indices.tolist(), likely.values.tolist(), strict=True)

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.maths.seeds import keyed_generator
-
-TOP = 5  # guesses kept for each picture
+from sparse_peft.tasks.fewshot.recipe import TOP
 
 
 @dataclass(frozen=True)

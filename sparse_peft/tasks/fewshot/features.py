@@ -34,10 +34,10 @@ class Features:
         self.picture_tower_is_frozen = "visual" not in tuned
         self._texts_are_frozen = "text" not in tuned
         self._rows = {int(place): row for row, place in enumerate(frozen["places"])}
-        self._frozen = {name: frozen[name].to(clip.device) for name in _prompted(shared)}
+        self._frozen = {name: frozen[name].to(clip.device) for name in prompted(shared)}
         self._frozen["pictures"] = frozen["pictures"]
         if not self._texts_are_frozen:
-            self._tokens = {n: clip.tokens(prompts) for n, prompts in _prompted(shared).items()}
+            self._tokens = {n: clip.tokens(prompts) for n, prompts in prompted(shared).items()}
 
     def texts(self, *, new: bool = False) -> Float[Tensor, "K D"]:
         """One feature a class, with gradients where the prompts' tower is tuned."""
@@ -73,7 +73,8 @@ def batches(
         yield seen(joined(squares))
 
 
-def _prompted(shared: Classes) -> dict[str, tuple[str, ...]]:
+def prompted(shared: Classes) -> dict[str, tuple[str, ...]]:
+    """The prompts of each group of classes that there is, by the name of their features."""
     named = {"texts": shared.prompts(), "new_texts": shared.prompts(new=True)}
     return {name: prompts for name, prompts in named.items() if prompts}
 

@@ -13,14 +13,12 @@ from sparse_peft.errors import SpecError
 from sparse_peft.files import write_json, write_text
 from sparse_peft.methods.adapters import open_adapter
 from sparse_peft.tasks.fewshot.classifier import read_classifier
-from sparse_peft.tasks.fewshot.recipe import MergeSettings
+from sparse_peft.tasks.fewshot.recipe import MERGED, SCRIPT, MergeSettings
 from sparse_peft.tasks.job import Cancelled, Job
 
-MERGED = "merged"
-SCRIPT = "classify_folder.py"
 SCRIPT_TEXT = """# Which class each picture of a folder shows: python classify_folder.py FOLDER
 import json, pathlib, sys
-import open_clip, PIL.Image, torch
+import open_clip, PIL.Image, PIL.ImageOps, torch
 here = pathlib.Path(__file__).parent
 known = json.loads((here / "classes.json").read_text(encoding="utf-8"))
 model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{here}")
@@ -28,7 +26,8 @@ tokens = open_clip.get_tokenizer(f"local-dir:{here}")(known["prompts"])
 with torch.no_grad():
     texts = model.eval().encode_text(tokens, normalize=True)
     for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):
-        picture = preprocess(PIL.Image.open(path).convert("RGB"))[None]
+        upright = PIL.ImageOps.exif_transpose(PIL.Image.open(path))
+        picture = preprocess(upright.convert("RGB"))[None]
         cosines = model.encode_image(picture, normalize=True) @ texts.T
         likely, number = (known["scale"] * cosines).softmax(1)[0].max(0)
         print(f"{path.name}\\t{known['classes'][number]}\\t{likely:.1%}")

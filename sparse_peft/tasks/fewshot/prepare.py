@@ -17,7 +17,7 @@ from sparse_peft.backbones import clip_source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.draws import Drawn, all_draws, needed, write_draws
-from sparse_peft.tasks.fewshot.features import batches
+from sparse_peft.tasks.fewshot.features import batches, prompted
 from sparse_peft.tasks.fewshot.pictures import Pictures, framing, scaled
 from sparse_peft.tasks.fewshot.recipe import Classes, ClassPrepareSettings
 from sparse_peft.tasks.fewshot.references import Bench, references
@@ -83,11 +83,9 @@ def _loaded(shared: Classes, device: torch.device) -> _Base:
 
 
 def _prompts(clip: clips.Clip, shared: Classes) -> dict[str, Float[Tensor, "_ D"]]:
-    named = {"texts": shared.prompts(), "new_texts": shared.prompts(new=True)}
     return {
         name: clip.texts(clip.tokens(prompts)).float().cpu().contiguous()
-        for name, prompts in named.items()
-        if prompts
+        for name, prompts in prompted(shared).items()
     }
 
 

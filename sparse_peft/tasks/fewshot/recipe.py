@@ -6,6 +6,12 @@ from typing import Literal
 
 from sparse_peft.errors import SpecError
 
+TASK = "fewshot"
+ZERO_SHOT, LINEAR_PROBE = "zeroshot", "linear_probe"
+CLASSIFIER = "classifier.json"  # the card in every folder that classifies
+MERGED = "merged"  # folder of a merge run's output
+SCRIPT = "classify_folder.py"  # a few lines of plain open_clip beside a merged checkpoint
+TOP = 5  # guesses kept for each picture
 TEMPLATE = "a photo of a {}."
 CLASS = "{}"  # stands for the class in a template
 TOWERS = ("visual", "text")

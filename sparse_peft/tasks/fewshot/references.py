@@ -20,7 +20,7 @@ from sparse_peft.tasks.fewshot.evaluation import (
 )
 from sparse_peft.tasks.fewshot.features import scale_of
 from sparse_peft.tasks.fewshot.linear_probe import HEAD_FILE, linear_probe
-from sparse_peft.tasks.fewshot.recipe import Classes
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT, Classes
 
 
 @dataclass(frozen=True)
@@ -80,15 +80,15 @@ def _zero_shot(bench: Bench, folder: Path) -> Rows:
     rows: Rows = {}
     scale = scale_of(bench.backbone_scale, bench.shared)
     for seed, drawn in bench.draws.items():
-        started, name = time.perf_counter(), f"zeroshot-s{seed}"
+        started, name = time.perf_counter(), f"{ZERO_SHOT}-s{seed}"
         logits = cosine_logits(bench.features(drawn.test), bench.frozen["texts"], scale)
         rows[name] = {"accuracy": bench.test(folder, name, drawn.test, logits)}
         if drawn.new:
             logits = cosine_logits(bench.features(drawn.new), bench.frozen["new_texts"], scale)
             bench.test(folder, f"{name}-new", drawn.new, logits)
         rows[name]["seconds"] = time.perf_counter() - started
-    card = bench.card("zeroshot", "zeroshot", "Zero-shot", "zeroshot")
-    write_classifier(folder / "classifiers" / "zeroshot", card)
+    card = bench.card("zeroshot", ZERO_SHOT, "Zero-shot", ZERO_SHOT)
+    write_classifier(folder / "classifiers" / ZERO_SHOT, card)
     return rows
 
 
@@ -96,18 +96,18 @@ def _linear_probe(bench: Bench, folder: Path) -> Rows:
     """Logistic regression on the shots of each draw; it knows no new classes."""
     rows: Rows = {}
     for seed, drawn in bench.draws.items():
-        started, name = time.perf_counter(), f"linear_probe-s{seed}"
+        started, name = time.perf_counter(), f"{LINEAR_PROBE}-s{seed}"
         head = linear_probe(bench.features(drawn.train), bench.labels(drawn.train))
         accuracy = bench.test(folder, name, drawn.test, head.logits(bench.features(drawn.test)))
         head.save(folder / "heads" / f"{name}.safetensors")
         own = folder / "classifiers" / name
         head.save(own / HEAD_FILE)
-        write_classifier(own, bench.card("head", "linear_probe", "Linear probe", name))
+        write_classifier(own, bench.card("head", LINEAR_PROBE, "Linear probe", name))
         rows[name] = {"accuracy": accuracy, "seconds": time.perf_counter() - started}
     return rows
 
 
 _REFERENCES: dict[str, Callable[[Bench, Path], Rows]] = {
-    "zeroshot": _zero_shot,
-    "linear_probe": _linear_probe,
+    ZERO_SHOT: _zero_shot,
+    LINEAR_PROBE: _linear_probe,
 }

@@ -1,9 +1,7 @@
 """The CLIPs that the page offers, and what is known of the chosen one without fetching it."""
 
-from pathlib import Path
-
 from sparse_peft.backbones import clip_source
-from sparse_peft.backbones.clip_names import HUB, OPENAI, ClipSource
+from sparse_peft.backbones.clip_names import HUB, OPENAI, path_of
 from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID
 from sparse_peft.data.class_folders import WANTED_SIDE
 from sparse_peft.errors import BackboneError
@@ -63,25 +61,11 @@ def checked(name: str, place: Place) -> str:
         return name
     if name in OPENAI:
         return f"{OPENAI[name]}/openai"
-    here = "@" in name or name.startswith(("/", ".", "~")) or Path(name).expanduser().exists()
+    here = "@" in name or name.startswith(("/", ".", "~")) or path_of(name) is not None
     if here and name != "builtin" and place != "computer":
         raise BackboneError(ON_A_SERVER)
     source = clip_source.found(name)
     return name if source is None else source.id
-
-
-def title_of(backbone: str) -> str:
-    """What a backbone is called."""
-    known = offer(backbone)
-    return known.title if known else backbone
-
-
-def at_hand(backbone: str) -> ClipSource | None:
-    """The backbone if it is on this machine; None too for a folder that has gone."""
-    try:
-        return clip_source.found(backbone)
-    except BackboneError:  # Start says so, a look at the page need not
-        return None
 
 
 def family_of(backbone: str) -> str:

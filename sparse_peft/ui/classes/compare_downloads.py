@@ -9,11 +9,11 @@ from typing import Any
 from sparse_peft.compare.classes import predictions
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.errors import RunError
+from sparse_peft.tasks.fewshot.recipe import SCRIPT
 from sparse_peft.ui import mine, shipped
 from sparse_peft.ui.classes import compare_merging
 from sparse_peft.ui.desk import Desk
 
-SCRIPT = "classify_folder.py"  # ten lines of plain open_clip beside a merged checkpoint
 _CHUNK = 1 << 20
 _MERGED = re.compile(r"merged-([\w-]+)\.zip", re.ASCII)
 _SCRIPTS = re.compile(r"classify-([\w-]+)\.py", re.ASCII)

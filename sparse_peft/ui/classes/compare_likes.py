@@ -1,4 +1,4 @@
-"""Comparisons of one person that differ in shots or budget only: those that share a chart."""
+"""Comparisons of one person on the same pictures: those that may share a chart."""
 
 from collections.abc import Mapping
 from typing import Any

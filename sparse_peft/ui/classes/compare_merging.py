@@ -13,12 +13,12 @@ from sparse_peft.errors import RunError, UserError
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
+from sparse_peft.tasks.fewshot.recipe import MERGED
 from sparse_peft.ui import mine
 from sparse_peft.ui.desk import Answer, Desk
 from sparse_peft.ui.starting import alone
 from sparse_peft.ui.watching import Live
 
-MERGED = "merged"  # folder of a merge run's output
 ALIVE = ("queued", "running", "finished")
 PANELS = ("strip", "numbers")
 VALUE_BYTES = 4  # a checkpoint holds fp32

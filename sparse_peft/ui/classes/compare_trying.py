@@ -9,20 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from sparse_peft import tables
-from sparse_peft.classifying import CLASSIFIER, classify_run
+from sparse_peft.classifying import classify_run
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.data.clean import LABELLED
 from sparse_peft.data.findings import UnreadableError, shown
 from sparse_peft.data.folder import read_inside
+from sparse_peft.data.labelled import png_name
 from sparse_peft.data.pictures import MOST_BYTES
 from sparse_peft.data.sandbox import Sandbox
 from sparse_peft.errors import DataError, RunError
 from sparse_peft.files import write_bytes
-from sparse_peft.planning.classes import ZERO_SHOT
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow, Store
-from sparse_peft.tasks.fewshot.recipe import ClassifySettings
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER, ZERO_SHOT, ClassifySettings
 from sparse_peft.ui import mine
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.starting import alone
@@ -75,8 +75,9 @@ def submit(desk: Desk, comparison: str | None, paths: Sequence[Path]) -> str:
     found = classifiers(outcome) if isinstance(outcome, ClassesOutcome) else {}
     if not found:
         raise RunError("Nothing can classify yet. Try a picture as soon as zero-shot is measured.")
-    pictures = _cleaned(paths, desk.home / "data" / desk.owner / TRIED)
-    with alone(desk):
+    cleaned = _cleaned(paths)
+    with alone(desk):  # else what is deleted meanwhile would sweep them away
+        pictures = _kept(cleaned, desk.home / "data" / desk.owner / TRIED)
         run = classify_run(desk.home, comparison, pictures, found, owner=desk.owner, within=True)
         with Store(desk.home) as store:
             for row in _asked(store.runs(comparison)):
@@ -123,9 +124,8 @@ def _asked(rows: Sequence[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.kind == "classify" and row.state in ALIVE]
 
 
-def _cleaned(paths: Sequence[Path], into: Path) -> list[Path]:
-    """Clean PNGs of the pictures, each once, named by their content."""
-    into.mkdir(parents=True, exist_ok=True)
+def _cleaned(paths: Sequence[Path]) -> dict[str, bytes]:
+    """Clean PNGs of the pictures, each once, by a name that follows from their content."""
     found: dict[str, bytes] = {}
     with Sandbox(sizes=LABELLED) as sandbox:
         for path in paths:
@@ -133,10 +133,15 @@ def _cleaned(paths: Sequence[Path], into: Path) -> list[Path]:
                 png = sandbox.decode(read_inside(path, MOST_BYTES)).png
             except UnreadableError as error:
                 raise DataError(f"{shown(path.name)} could not be read: {error}.") from error
-            found[f"{hashlib.sha256(png).hexdigest()[:16]}.png"] = png
-    for name, png in found.items():
+            found[png_name(hashlib.sha256(png).hexdigest())] = png
+    return found
+
+
+def _kept(pictures: Mapping[str, bytes], into: Path) -> list[Path]:
+    into.mkdir(parents=True, exist_ok=True)
+    for name, png in pictures.items():
         write_bytes(into / name, png)
-    return [into / name for name in found]
+    return [into / name for name in pictures]
 
 
 @lru_cache(maxsize=512)

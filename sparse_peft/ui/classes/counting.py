@@ -11,7 +11,7 @@ from sparse_peft.report import words
 from sparse_peft.ui.classes import alike
 from sparse_peft.ui.classes.form import Box, ClassForm
 
-UNEVEN = 4  # times as many pictures as another class: from here on it is said
+UNEVEN = 4  # times as many pictures as another class: beyond that it is said
 MOST_NAMED = 3
 TITLE = "Classes"
 
@@ -131,7 +131,7 @@ def _key(box: Box) -> str:
 
 def _uneven(form: ClassForm) -> list[str]:
     boxes = sorted((box for box in form.boxes if box.pictures), key=lambda b: len(b.pictures))
-    if len(boxes) < 2 or len(boxes[-1].pictures) < UNEVEN * len(boxes[0].pictures):
+    if len(boxes) < 2 or len(boxes[-1].pictures) <= UNEVEN * len(boxes[0].pictures):
         return []
     few, many = boxes[0], boxes[-1]
     return [

@@ -7,15 +7,10 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.errors import BackboneError, RunError
-from sparse_peft.planning.classes import (
-    LINEAR_PROBE,
-    ClassesChoices,
-    ClassesPlan,
-    PlannedClassRun,
-)
+from sparse_peft.planning.classes import ClassesChoices, ClassesPlan, PlannedClassRun
 from sparse_peft.presets import CHANGED, ClassesPreset, MethodDefaults
 from sparse_peft.runs.run import RunDirectory
-from sparse_peft.tasks.fewshot.recipe import ClassesDefaults, ClassTrainSettings
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ClassesDefaults, ClassTrainSettings
 from sparse_peft.ui import dial as dials
 from sparse_peft.ui import mine
 from sparse_peft.ui.classes import boxes, folders

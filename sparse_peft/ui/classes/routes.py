@@ -50,7 +50,7 @@ def add(routes: APIRouter, desk_of: DeskOf, coming: Coming) -> None:
 
     @routes.post("/studio/classes/archive")
     async def archive(request: Request) -> Response:
-        desk = desk_of(request)
+        desk = desk_of(request).turned_to("fewshot")  # another tab may be about one subject
         with coming(desk) as folder:
             paths = await keep_files(request, "archive", folder, 1)
             if not paths or paths[0].suffix.lower() != ".zip":

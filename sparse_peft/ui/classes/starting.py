@@ -4,8 +4,9 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.data.shots import check_shots
 from sparse_peft.errors import DataError
-from sparse_peft.planning.classes import LINEAR_PROBE, ClassesChoices, check, plan
+from sparse_peft.planning.classes import ClassesChoices, check, plan
 from sparse_peft.presets import ClassesPreset
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE
 from sparse_peft.ui import starting
 from sparse_peft.ui.classes import counting, sorting
 from sparse_peft.ui.desk import Desk, FieldError

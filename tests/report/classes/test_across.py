@@ -33,6 +33,7 @@ def test_budgets_are_drawn_where_the_shots_are_the_same(finished: dict[str, Any]
 
 
 def test_of_what_differs_otherwise_the_largest_group_is_drawn(finished: dict[str, Any]) -> None:
+    assert across([finished, like(finished, shots=8, preset="clip-lora")]) == ""
     stranger = like(finished, shots=8, template="a drawing of a {}.")
     assert across([finished, stranger]) == ""
     drawn = across([finished, stranger, like(finished, shots=2)])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import ExifTags, Image
 from safetensors.torch import load_file
 
 from sparse_peft.backbones import clip_source
@@ -64,6 +65,7 @@ def _check_script(merged: Path, ready: LocalJob, done: LocalJob, scratch: Path) 
     for place in found["place"].tolist():
         own = ready.folder / "inputs" / labelled.pictures[place].file
         shutil.copyfile(own, folder / f"{place:03}.png")
+    _lay_down(folder / f"{found['place'][0]:03}.png")
     script = [sys.executable, "-W", "ignore", str(merged / "classify_folder.py"), str(folder)]
     told = subprocess.run(script, capture_output=True, text=True, check=True).stdout
     rows = [line.split("\t") for line in told.splitlines()]
@@ -72,6 +74,14 @@ def _check_script(merged: Path, ready: LocalJob, done: LocalJob, scratch: Path) 
     assert [row[1] for row in rows] == [CLASSES[k] for k in found["predicted"][order]]
     ours = torch.tensor([float(row[2].rstrip("%")) / 100 for row in rows])
     torch.testing.assert_close(ours, found["confidence"][order], rtol=0, atol=2e-3)
+
+
+def _lay_down(path: Path) -> None:
+    """As a telephone held sideways saves it: turned, with a note how to show it."""
+    with Image.open(path) as picture:
+        turned, note = picture.transpose(Image.Transpose.ROTATE_90), Image.Exif()
+    note[ExifTags.Base.Orientation] = 6
+    turned.save(path, exif=note)
 
 
 def test_zero_shot_becomes_the_backbone_itself(

@@ -59,6 +59,10 @@ def test_same_names_too_few_and_uneven_are_said_where_they_belong() -> None:
         "Cup has 40 pictures, cup  has 4. Training takes 4 of each all the same; what is tested is"
         " uneven."
     ]
+    four_to_one = ClassForm(
+        (Box("1", "Cup", pictures(0, 16)), Box("2", "mug", pictures(100, 4))), 2
+    )
+    assert counting._uneven(four_to_one) == []
     assert counting._of_box(uneven, uneven.boxes[1]) == [
         '2 classes are called "cup ". Rename or remove one.',
         "4 to learn from and one to test it: add 1 more.",
