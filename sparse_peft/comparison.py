@@ -80,6 +80,9 @@ class ClassesOutcome:
     names: Mapping[int, str] = field(default_factory=dict)
     """what the person called them, by the same"""
 
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """what all trainings have in common: targets, augmentation, precision and the like"""
+
     @property
     def prepared(self) -> bool:
         """Whether the prepare run has left its report: until then nothing can be measured."""

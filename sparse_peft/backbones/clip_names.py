@@ -32,6 +32,7 @@ WEIGHT_NAMES = (
     "pytorch_model.bin", "pytorch_model.pth", "model.pth",
 )  # fmt: skip
 ENDINGS = (".safetensors", ".bin", ".pth")
+USUAL_SIDE = 224  # pixels, where an architecture does not say
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,12 @@ class ClipSource(Source):
         if not self.tag or self.tag == RANDOM:
             return {}
         return registry.published(self.architecture, self.tag) or {}
+
+    @property
+    def side(self) -> int:
+        """Pixels of a side of the square that it sees."""
+        size = self.config["vision_cfg"].get("image_size", USUAL_SIDE)
+        return int(size if isinstance(size, int) else size[0])
 
     @property
     def quick_gelu(self) -> bool:

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from sparse_peft import presets
-from sparse_peft.backbones import source as sources
+from sparse_peft.backbones import clip_source
 from sparse_peft.commands.wanted import Wanted, method_names
 from sparse_peft.data import benchmarks
 from sparse_peft.data.class_folders import open_classes
@@ -24,10 +24,10 @@ def wanted(options: argparse.Namespace) -> Wanted:
     Raises:
         UserError: something has to be mended first.
     """
-    source = sources.resolve(options.backbone, "fewshot")
+    source = clip_source.resolve(options.backbone)
     preset = presets.preset(options.preset, "fewshot", source.family)
     with tempfile.TemporaryDirectory() as scratch:
-        labelled, findings = _labelled(options, Path(scratch))
+        labelled, findings = _labelled(options, Path(scratch), source.side)
         choices = ClassesChoices(
             source=source,
             labelled=labelled,
@@ -53,7 +53,9 @@ def _given(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _labelled(options: argparse.Namespace, scratch: Path) -> tuple[Labelled, tuple[Finding, ...]]:
+def _labelled(
+    options: argparse.Namespace, scratch: Path, side: int
+) -> tuple[Labelled, tuple[Finding, ...]]:
     if (options.pictures is None) == (options.dataset is None):
         raise SpecError(
             "Name the pictures with --pictures DIR (a folder of class folders, a ZIP or a CSV), or "
@@ -62,7 +64,7 @@ def _labelled(options: argparse.Namespace, scratch: Path) -> tuple[Labelled, tup
     if options.pictures is not None:
         if options.root is not None:
             raise SpecError("--root goes with --dataset; leave it out, or name a data set.")
-        return open_classes(options.pictures, scratch, test=options.test)
+        return open_classes(options.pictures, scratch, test=options.test, wanted_side=side)
     if options.root is None:
         raise SpecError("--root is missing: the folder that holds the published data sets.")
     if options.test is not None:

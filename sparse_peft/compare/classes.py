@@ -70,6 +70,8 @@ def assemble(outcome: ClassesOutcome) -> dict[str, Any]:
         "budget": outcome.budget,
         "preset": outcome.preset,
         "reproduces": outcome.reproduces or None,
+        "recipe": dict(outcome.recipe) or None,
+        "alike": told.get("alike", []),
         "base": None,
         "test_pictures": _counts(outcome, prepared, "test"),
         "new_test_pictures": _counts(outcome, prepared, "new"),

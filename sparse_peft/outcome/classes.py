@@ -43,20 +43,24 @@ def classes_outcome(
         preset=plan.preset,
         reproduces=_reproduces(plan),
         references=plan.references,
-        command=command(plan, labelled, (*plan.references, *methods)),
+        command=command(plan, labelled, (*plan.references, *methods), shared.seeds),
+        recipe={name: getattr(shared, name) for name in RECIPE},
         prepare=RunDirectory.of(home, plan.prepare).path,
         prepare_state=prepare.state,
         prepare_error=why(prepare, prepare),
         runs=tuple(
             run_outcome(
                 RunDirectory.of(home, run.run).path, run, rows[run.run], prepare,
-                command(plan, labelled, (run.method,)),
+                command(plan, labelled, (run.method,), (run.training.seed,)),
             )
             for run in plan.runs
         ),
         pictures={place: root / each.file for place, each in enumerate(labelled.pictures)},
         names={place: each.name for place, each in enumerate(labelled.pictures)},
     )  # fmt: skip
+
+
+RECIPE = ("targets", "augmentation", "smallest_crop", "scale", "precision")
 
 
 @lru_cache(maxsize=8)
@@ -74,8 +78,10 @@ def _reproduces(plan: ClassesPlan) -> str:
     return ""
 
 
-def command(plan: ClassesPlan, labelled: Labelled, methods: tuple[str, ...]) -> str:
-    """The command line that trains these methods of the plan again."""
+def command(
+    plan: ClassesPlan, labelled: Labelled, methods: tuple[str, ...], seeds: tuple[int, ...]
+) -> str:
+    """The command line that trains these methods of the plan again, on the draws of these seeds."""
     shared = plan.shared
     words = ["python", "-m", "sparse_peft", "compare", "--task", plan.task]
     if labelled.root is not None:
@@ -91,6 +97,6 @@ def command(plan: ClassesPlan, labelled: Labelled, methods: tuple[str, ...]) -> 
         words += ["--steps", str(plan.runs[0].training.steps)]
     if shared.new_classes:
         words += ["--base-to-new"]
-    words += ["--template", shared.template, "--seed", str(shared.seeds[0])]
-    words += ["--seeds", str(len(shared.seeds)), "--out", "DIR"]
+    words += ["--template", shared.template, "--seed", str(seeds[0])]
+    words += ["--seeds", str(len(seeds)), "--out", "DIR"]
     return shlex.join(words)

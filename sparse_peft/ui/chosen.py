@@ -24,7 +24,7 @@ from sparse_peft.ui.offers import offer
 
 PRESETS: dict[Task, tuple[str, ...]] = {
     "dreambooth": ("quick", "balanced", "best"),
-    "fewshot": ("quick", "clip-lora", "so-paper", "so-code"),
+    "fewshot": ("quick", "balanced", "best", "clip-lora", "so-paper", "so-code"),
 }
 UNNAMED, ANY_TOKEN = "subject", "sks"  # stand for words that are not typed yet: time needs some
 

@@ -15,12 +15,14 @@ from sparse_peft.report import grid
 from sparse_peft.report.page import page
 from sparse_peft.report.pictures import Read
 from sparse_peft.report.table import pictures_csv
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 from sparse_peft.ui import live, mine, shipped
 from sparse_peft.ui.classes import compare_downloads
 from sparse_peft.ui.desk import Desk
 
 PEFT = "Opens in: this studio, PEFT. Not in ComfyUI or A1111 yet."
 STUDIO = "Opens in: this studio only."
+CLIP = "Opens in: this studio. Made into a checkpoint, in open_clip."
 ALL_ADAPTERS = "adapters.zip"
 STALE_SECONDS = 3600  # an archive that nobody fetched for so long is removed
 _COMING = ".adapters-"
@@ -147,13 +149,26 @@ def _archive(
     return path
 
 
+def opens_in(adapter: Path) -> str:
+    """Which programs open an adapter.
+
+    PEFT would open one of a CLIP too, but open_clip's own model lacks the layers that it is for.
+    """
+    if (adapter / CLASSIFIER).is_file():
+        return CLIP
+    return PEFT if any(adapter.rglob("adapter_config.json")) else STUDIO
+
+
 def _read_me(value: Comparison, folders: Sequence[tuple[Mapping[str, Any], Path]]) -> str:
     about = _about if value["task"] == live.SUBJECT else compare_downloads.read_me
     lines = [about(value)]
     for run, folder in folders:
-        opens = PEFT if any(folder.rglob("adapter_config.json")) else STUDIO
         knob = f", {run['knob']}" if run["knob"] else ""
-        lines += ["", f"{run['id']}: {run['label']}{knob}. {opens}", f"  {run['source']}"]
+        lines += [
+            "",
+            f"{run['id']}: {run['label']}{knob}. {opens_in(folder)}",
+            f"  {run['source']}",
+        ]
     return "\n".join([*lines, ""])
 
 

@@ -50,6 +50,8 @@ def test_the_builtin_is_a_clip_with_the_nouns_it_knows() -> None:
     assert (builtin.kind, builtin.family, builtin.title) == ("clip", "builtin", "Built-in")
     assert {"cat", "dog", "cup"} <= set(builtin.known_nouns)
     assert clip_source.found("builtin") == builtin
+    assert builtin.side == 60
+    assert clip_source.resolve("ViT-B-32/random").side == 224
     assert len(clip_source.shapes(builtin, "qkv")) == 3 * (6 + 3)  # layers of its two towers
 
 

@@ -78,3 +78,17 @@ def test_the_command_line_repeats_the_comparison(
 def test_a_few_shot_comparison_is_no_subject(submitted: tuple[Path, str]) -> None:
     with pytest.raises(SpecError, match="not about one subject"):
         outcome(*submitted)
+
+
+def test_a_run_repeats_on_its_own_draw_alone(submitted: tuple[Path, str]) -> None:
+    second = found(*submitted).runs[1]
+    words = shlex.split(second.command)
+    assert words[words.index("--seed") + 1] == "2"
+    assert words[words.index("--seeds") + 1] == "1"
+
+
+def test_what_all_trainings_share_is_said(submitted: tuple[Path, str]) -> None:
+    assert found(*submitted).recipe == {
+        "targets": "attention+mlp:text", "augmentation": "crop+flip", "smallest_crop": 0.5,
+        "scale": None, "precision": "fp32",
+    }  # fmt: skip

@@ -27,6 +27,7 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
             f"drawn with seeds {seeds}; {tested(comparison)}.",
         ),
         ("Prompt", f"“{comparison['template']}”, {{}} stands for the class."),
+        *_recipe(comparison),
         *((row["label"], _row(row)) for row in comparison["runs"]),
         ("Preset", f"{comparison['preset']}. {comparison['reproduces'] or ''}".strip()),
         ("Intervals", comparison["intervals"]["rule"]),
@@ -36,6 +37,23 @@ def setup(comparison: Comparison) -> list[tuple[str, str]]:
             f"{comparison['device'] or 'unknown'}; "
             + ", ".join(f"{name} {version}" for name, version in comparison["versions"].items()),
         ),
+    ]
+
+
+def _recipe(comparison: Comparison) -> list[tuple[str, str]]:
+    recipe = comparison.get("recipe")
+    if not recipe:  # of a comparison that was written before it was kept
+        return []
+    layers, _, tower = recipe["targets"].partition(":")
+    where = f"of the {tower} tower" if tower else "of both towers"
+    scale = "the backbone's own" if recipe["scale"] is None else f"{recipe['scale']:g}"
+    return [
+        (
+            "Training",
+            f"Layers that may be tuned: {layers} {where}. Pictures: {recipe['augmentation']}, from "
+            f"{100 * recipe['smallest_crop']:.0f} % of the area. Cosines times {scale}. "
+            f"{recipe['precision']}.",
+        )
     ]
 
 

@@ -203,6 +203,7 @@ def caveats(comparison: Comparison) -> list[str]:
         found.append(
             f"A stricter rule is used because {words.small(len(compared))} rows are compared."
         )
+    found += [*_guessing(comparison), *_alike(comparison)]
     for row in comparison["runs"]:
         for run in row["runs"]:
             found += _ended(row["label"], run)
@@ -213,6 +214,28 @@ def caveats(comparison: Comparison) -> list[str]:
     if comparison["reproduces"]:
         found.append(f"The preset repeats a published result: {comparison['reproduces']}")
     return [*found, LEARNING_RATES]
+
+
+def _guessing(comparison: Comparison) -> list[str]:
+    """Which rows could be guessing, as far as their intervals tell."""
+    chance = 1 / len(comparison["classes"])
+    measured = [row for row in comparison["runs"] if row["metrics"]["accuracy"]]
+    poor = [row["label"] for row in measured if row["metrics"]["accuracy"]["low"] <= chance]
+    if not poor:
+        return []
+    verb = "is" if len(poor) == 1 else "are"
+    return [
+        f"Guessing would name {100 * chance:.0f} % right: {listed(poor)} {verb} not clearly better "
+        "than that here."
+    ]
+
+
+def _alike(comparison: Comparison) -> list[str]:
+    return [
+        f"CLIP reads “{a}” and “{b}” almost alike. Names that say what the pictures show would "
+        "help the methods to tell them apart."
+        for a, b in (comparison.get("alike") or [])[:1]
+    ]
 
 
 def _draws(comparison: Comparison) -> str:

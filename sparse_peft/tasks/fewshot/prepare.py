@@ -1,7 +1,7 @@
 """What the runs of a few-shot comparison share: the draws, frozen features, the references."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ from sparse_peft.tasks.job import Cancelled, Job
 FEATURES_FILE = "features.safetensors"
 PICTURES_FILE = "pictures.safetensors"
 MOST_BYTES = 512 << 20  # of PICTURES_FILE; a larger set is decoded again by each training
+ALIKE = 0.99  # cosine of two prompts above which what tells them apart is lost in the noise
+MOST_ALIKE = 3  # pairs that are named
 STAGES = 4
 
 
@@ -58,6 +60,7 @@ def run(job: Job) -> None:
         found
         | _about(base, shared, labelled, draws)
         | {
+            "alike": alike(frozen["texts"], shared.classes),
             "seconds": time.perf_counter() - started,
             "device": devices.describe(job.device),
             "versions": devices.versions(),
@@ -125,6 +128,18 @@ def _about(
         "new_classes": list(shared.new_classes),
         "pictures": {str(place): labelled.pictures[place].file for place in needed(draws)},
     }  # fmt: skip
+
+
+def alike(texts: Float[Tensor, "K D"], classes: Sequence[str]) -> list[list[str]]:
+    """Pairs of classes whose prompts CLIP can hardly tell apart, nearest first, a few of them."""
+    cosines = (texts @ texts.T).triu(diagonal=1).flatten()
+    nearest = cosines.topk(min(MOST_ALIKE, len(cosines)))
+    places = [divmod(int(i), len(classes)) for i in nearest.indices]
+    return [
+        [classes[a], classes[b]]
+        for (a, b), cosine in zip(places, nearest.values.tolist(), strict=True)
+        if cosine > ALIKE
+    ]
 
 
 def framed_before(folder: Path) -> dict[int, UInt8[Tensor, "3 s s"]]:

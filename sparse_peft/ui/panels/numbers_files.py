@@ -13,8 +13,6 @@ from sparse_peft.ui import downloads
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.opened import Opened
 
-PEFT_CONFIG = "adapter_config.json"  # beside an adapter that PEFT opens
-
 
 def files(desk: Desk, found: Opened) -> str:
     """Links to all of it, each with what it is; nothing before there is something to take."""
@@ -71,5 +69,4 @@ def _adapter(desk: Desk, found: Opened, column: Column, run: Mapping[str, Any]) 
 
 def opens(desk: Desk, run: Mapping[str, Any]) -> str:
     """Which programs open an adapter."""
-    adapter = RunDirectory.of(desk.home, run["run"]).adapter
-    return downloads.PEFT if any(adapter.rglob(PEFT_CONFIG)) else downloads.STUDIO
+    return downloads.opens_in(RunDirectory.of(desk.home, run["run"]).adapter)

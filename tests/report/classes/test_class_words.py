@@ -181,3 +181,33 @@ def test_a_paper_gets_everything(finished: dict[str, Any]) -> None:
     assert told["Zero-shot"].startswith("On frozen features.")
     assert told["Preset"] == "fewshot-builtin-quick. Table 1."
     assert set(told) >= {"Backbone", "Prompt", "Intervals", "Pairs", "Machine"}
+
+
+def test_rows_that_could_be_guessing_are_named(finished: dict[str, Any]) -> None:
+    chance = 1 / len(finished["classes"])
+    for row in finished["runs"]:
+        low = chance - 0.01 if row["method"] == "zeroshot" else chance + 0.1
+        row["metrics"]["accuracy"] = {"mean": low + 0.05, "low": low, "high": low + 0.1}
+    said = [text for text in words.caveats(finished) if text.startswith("Guessing")]
+    assert said == [
+        f"Guessing would name {100 * chance:.0f} % right: Zero-shot is not clearly better than "
+        "that here."
+    ]
+
+
+def test_names_that_clip_reads_alike_are_named(finished: dict[str, Any]) -> None:
+    finished["alike"] = [["character01", "character02"], ["character01", "character03"]]
+    said = [text for text in words.caveats(finished) if "alike" in text]
+    assert len(said) == 1
+    assert said[0].startswith("CLIP reads “character01” and “character02” almost alike.")
+
+
+def test_the_paragraph_for_a_paper_says_which_layers_are_trained(finished: dict[str, Any]) -> None:
+    finished["recipe"] = {
+        "targets": "attention+mlp:text", "augmentation": "crop+flip", "smallest_crop": 0.5,
+        "scale": None, "precision": "fp32",
+    }  # fmt: skip
+    assert dict(setup(finished))["Training"] == (
+        "Layers that may be tuned: attention+mlp of the text tower. Pictures: crop+flip, from 50 % "
+        "of the area. Cosines times the backbone's own. fp32."
+    )

@@ -156,3 +156,11 @@ def test_a_prepare_run_stops_when_asked(stopping: LocalJob) -> None:
     with pytest.raises(Cancelled):
         prepare.run(stopping)
     assert not (stopping.folder / "report.json").exists()
+
+
+def test_classes_whose_prompts_are_almost_one_text_are_named() -> None:
+    texts = torch.nn.functional.normalize(
+        torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.01, 0.0], [0.0, 0.6, 0.8]]), dim=1
+    )
+    assert prepare.alike(texts, ["one", "two", "three", "four"]) == [["one", "three"]]
+    assert prepare.alike(texts[1:2], ["two"]) == []

@@ -12,7 +12,7 @@ from sparse_peft.ui.classes import boxes, repeating
 from sparse_peft.ui.desk import Desk
 from tests.ui.classes.own_classes import act, class_desk, form_of, lay_classes, plan_of
 
-UNIT = 31_104  # LoRA rank 1 on all layers of the built-in CLIP's both towers
+UNIT = 10_368  # LoRA rank 1 on all layers of the text tower of the built-in CLIP
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_what_can_be_taken_away(tmp_path: Path) -> None:
 
     found = opened(desk)
     assert found is not None
-    assert found.name == "3 classes, 4 shots, 124,416 values, Built-in CLIP"
+    assert found.name == "3 classes, 4 shots, 41,472 values, Built-in CLIP"
     html = compare_numbers.numbers(desk, found, {"merge": "It broke."})
     page = parsed(html)
     links = [str(attrs["href"]) for _, attrs in page.tags if "href" in attrs]
