@@ -109,6 +109,24 @@ def test_a_zip_of_train_and_test_fills_the_boxes(person: Person, tmp_path: Path)
     assert sorted(box.input_value() for box in page.locator(".boxes-name").all()) == ["lion", "pig"]
 
 
+def test_what_lies_beside_the_pictures_of_a_folder_is_no_class(
+    person: Person, tmp_path: Path
+) -> None:
+    for name in ("pig", "lion"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+        for path in pictures(name, 5):
+            (tmp_path / "mine" / name / path.name).write_bytes(path.read_bytes())
+        (tmp_path / "mine" / name / "desktop.ini").write_text("[view]")
+    (tmp_path / "mine" / "Thumbs.db").write_bytes(b"thumbs")
+    (tmp_path / "mine" / "notes.txt").write_text("my animals")
+    page = person.visit()
+    teach_classes(page)
+    page.set_input_files("input[webkitdirectory]", str(tmp_path / "mine"))
+    expect(page.locator(".boxes-share", has_text="5 pictures")).to_have_count(2)
+    assert sorted(box.input_value() for box in page.locator(".boxes-name").all()) == ["lion", "pig"]
+    expect(page.locator(".boxes-box", has_text="could not be read")).to_have_count(0)
+
+
 def test_dropped_folders_become_classes_and_loose_pictures_ask_for_one(person: Person) -> None:
     page = person.visit()
     teach_classes(page)

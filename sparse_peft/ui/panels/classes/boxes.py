@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from sparse_peft.data.folder import in_words
+from sparse_peft.data.folder import SIDECARS, in_words
 from sparse_peft.data.pictures import MOST_BYTES, MOST_BYTES_TOGETHER
 from sparse_peft.ui import shipped
 from sparse_peft.ui.classes import backbones, counting, folders
@@ -56,6 +56,7 @@ def _data(draft: Draft) -> dict[str, Any]:
         "most_bytes": MOST_BYTES,
         "most_together": MOST_BYTES_TOGETHER // 3,
         "most_files": MOST_FILES,
+        "sidecars": sorted(SIDECARS),
         "backbone": draft.backbone,
         "offered": [offer.id for offer in backbones.OFFERS],
     }

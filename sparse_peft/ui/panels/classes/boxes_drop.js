@@ -16,8 +16,8 @@ async function send(address, field, files, where) {
 function giveFolders(found) {
   const groups = new Map();
   for (const [file, path] of found) {
-    const parts = path.split("/").filter(Boolean), above = parts.slice(0, -2), name = parts[parts.length - 2];
-    if (!name || parts.some((part) => part.startsWith(".")) || above.some((part) => /^val(id(ation)?)?$/i.test(part))) continue;
+    const parts = path.split("/").filter(Boolean), above = parts.slice(0, -2), name = parts[parts.length - 2], beside = data().sidecars.some((end) => path.toLowerCase().endsWith(end));
+    if (!name || beside || parts.some((part) => part.startsWith(".")) || above.some((part) => /^val(id(ation)?)?$/i.test(part))) continue;
     const where = { name, ...(above.some((part) => /^test(ing)?$/i.test(part)) && { test: true }) };
     const key = JSON.stringify(where);
     groups.set(key, [...(groups.get(key) || []), file]);
