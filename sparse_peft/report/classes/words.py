@@ -93,12 +93,13 @@ def tested(comparison: Comparison) -> str:
 
 
 def beside(comparison: Comparison) -> list[str]:
-    """The rows that verdicts compare with: zero-shot, then LoRA, else the first method."""
+    """The rows that verdicts compare with: zero-shot, the linear probe, LoRA or the first method."""
     trained = [
         row["method"] for row in comparison["runs"] if any(run["run"] for run in row["runs"])
     ]
     other = LORA if LORA in trained else next(iter(trained), None)
-    return [comparison["reference"], *([other] if other else [])]
+    probe = [row["method"] for row in comparison["runs"] if row["method"] == LINEAR_PROBE]
+    return [comparison["reference"], *(probe if trained else []), *([other] if other else [])]
 
 
 def verdicts(comparison: Comparison, reference: str) -> list[tuple[str, str]]:

@@ -49,17 +49,20 @@ def test_references_have_names_of_a_sentence_and_small_gaps_a_decimal(
 ) -> None:
     scored(finished, linear_probe=0.9, lora=0.912, so=0.894, waveft=0.5)
     finished["pairs"] = [
-        pair("linear_probe", "lora", -0.012, "Leaning"),
+        pair("lora", "linear_probe", 0.012, "Leaning"),
         pair("so", "lora", -0.018, "Cannot tell"),
     ]
-    assert words.verdicts(finished, "lora") == [
+    assert words.verdicts(finished, "linear_probe") == [
         ("LoRA names more pictures right than the linear probe: 91.2 % against 90.0 % "
          "(3.8 points fewer to 6.2 more).", "Leaning."),
-        ("LoRA and SO: 91.2 % and 89.4 %.", "Cannot tell them apart."),
     ]  # fmt: skip
-    finished["pairs"] = [pair("linear_probe", "lora", 0.2, "Clear")]
+    assert words.verdicts(finished, "lora") == [
+        ("LoRA and SO: 91.2 % and 89.4 %.", "Cannot tell them apart."),
+    ]
+    finished["pairs"] = [pair("lora", "linear_probe", -0.2, "Clear")]
     scored(finished, linear_probe=0.95, lora=0.75)
-    assert words.verdicts(finished, "lora")[0][0].startswith("The linear probe names more")
+    told = words.verdicts(finished, "linear_probe")[0][0]
+    assert told.startswith("The linear probe names more")
 
 
 @pytest.mark.parametrize(("low", "high"), [(None, None), (-0.7, 1.0), (-1.0, 1.0)])
@@ -94,12 +97,12 @@ def test_accuracies_are_of_the_draws_that_both_were_measured_on(finished: dict[s
     assert "40 % against 10 %" in words.verdicts(finished, "zeroshot")[0][0]
 
 
-def test_rows_are_compared_with_zero_shot_and_with_lora(finished: dict[str, Any]) -> None:
-    assert words.beside(finished) == ["zeroshot", "lora"]
-    told = words.verdicts(finished, "lora")
-    assert len(told) == 3  # the linear probe, WaveFT and SO: each pair of rows once
+def test_rows_are_compared_with_zero_shot_the_probe_and_lora(finished: dict[str, Any]) -> None:
+    assert words.beside(finished) == ["zeroshot", "linear_probe", "lora"]
+    told = [words.verdicts(finished, name) for name in words.beside(finished)]
+    assert [len(lines) for lines in told] == [4, 3, 2]  # each pair of rows once
     finished["runs"] = [row for row in finished["runs"] if row["method"] != "lora"]
-    assert words.beside(finished) == ["zeroshot", "waveft"]
+    assert words.beside(finished) == ["zeroshot", "linear_probe", "waveft"]
     finished["runs"] = finished["runs"][:2]
     assert words.beside(finished) == ["zeroshot"]
 

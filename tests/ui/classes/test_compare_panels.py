@@ -60,7 +60,7 @@ def test_a_chosen_reference_has_its_own_sentences(
 ) -> None:
     html, page = board(heading, three, monkeypatch)
     references = [attrs["data-reference"] for _, attrs in page.tags if "data-reference" in attrs]
-    assert references == ["zeroshot", "lora"]
+    assert references == ["zeroshot", "linear_probe", "lora"]
     assert "LoRA names more pictures right than zero-shot" in words(html)
     told = [verdicts(three.comparison, name) for name in references]
     assert html.count("<li>") == sum(map(len, told))
