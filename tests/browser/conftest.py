@@ -52,7 +52,7 @@ class Person:
         self.complaints = [c for c in self.complaints if not any(r in c for r in reasons)]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as found:
         yield found
