@@ -45,6 +45,9 @@
     if (now.stranger) return studio.tell("This browser's cookie is gone. Load the page again.");
     const fresh = met(now.versions.server !== seen.server);
     seen = now.versions;
+    /* An answer may be drawn after a look that was asked for later: then the strip is the older one. */
+    const drawn = studio.boards.strip.props.value?.data?.versions?.strip;
+    if (drawn !== seen.strip && !now.moved.includes("strip")) now.moved.push("strip");
     if (now.said) studio.say(now.said);
     if (now.moved.length && !fresh) studio.look(now.moved);
     studio.sync();
