@@ -93,7 +93,7 @@ def tested(comparison: Comparison) -> str:
 
 
 def beside(comparison: Comparison) -> list[str]:
-    """The rows that verdicts compare with: zero-shot, the linear probe, LoRA or the first method."""
+    """Rows that verdicts compare with: zero-shot, the linear probe, LoRA or the first method."""
     trained = [
         row["method"] for row in comparison["runs"] if any(run["run"] for run in row["runs"])
     ]
