@@ -13,7 +13,6 @@ from sparse_peft import tables
 from sparse_peft.backbones import diffusion
 from sparse_peft.backbones import judge as judges
 from sparse_peft.backbones import source as sources
-from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.dreambooth import DreamBooth
@@ -22,7 +21,7 @@ from sparse_peft.tasks.job import Cancelled, Job
 from sparse_peft.tasks.loop import fit
 from sparse_peft.tasks.prepare import read_report
 from sparse_peft.tasks.recipe import TrainSettings
-from sparse_peft.tasks.training_files import about, resumed, save_adapter, saver, told
+from sparse_peft.tasks.training_files import about, attached, resumed, save_adapter, saver, told
 from sparse_peft.tuners.rest import at_rest
 
 
@@ -93,11 +92,7 @@ def _set_up(job: Job) -> _Bench:
     folder = job.folder / "inputs"
     prepared = load_file(folder / "shared.safetensors")
     shapes = sources.shapes(source, shared.targets)
-    kind = method_named(settings.method)
-    method = tables.build(kind, settings.fields, f"{settings.method} settings")
-    plan = Plan(training.steps, training.seed)
-    attachment = method.attach(backbone.components, list(shapes), plan)
-    attachment.optimizer(training.lr)
+    method, plan, attachment = attached(settings, backbone.components, shapes)
     return _Bench(
         settings,
         shapes,

@@ -6,10 +6,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sparse_peft import tables
+from sparse_peft.methods import method_named
 from sparse_peft.methods.adapters import write_card
 from sparse_peft.methods.method import Attachment, Method, Plan, Shapes
 from sparse_peft.tasks import device as devices
@@ -28,6 +29,10 @@ class Asked(Protocol):
         """Its name."""
 
     @property
+    def fields(self) -> Mapping[str, Any]:
+        """The method's own settings."""
+
+    @property
     def training(self) -> Any:
         """How it is trained."""
 
@@ -38,6 +43,22 @@ class Asked(Protocol):
     @property
     def over_budget(self) -> bool:
         """Added at its smallest size, which is above the budget."""
+
+
+def attached(
+    settings: Asked, components: Mapping[str, nn.Module], shapes: Shapes
+) -> tuple[Method, Plan, Attachment]:
+    """The method of a train run, at work on the backbone with its optimizer made.
+
+    Raises:
+        SpecError: its settings are not those of the method.
+    """
+    kind, training = method_named(settings.method), settings.training
+    method = tables.build(kind, dict(settings.fields), f"{settings.method} settings")
+    plan = Plan(training.steps, training.seed)
+    attachment = method.attach(components, list(shapes), plan)
+    attachment.optimizer(training.lr)
+    return method, plan, attachment
 
 
 def resumed(job: Job, attachment: Attachment) -> Progress:

@@ -11,7 +11,6 @@ from sparse_peft import tables
 from sparse_peft.backbones import clip as clips
 from sparse_peft.backbones import clip_source
 from sparse_peft.data.labelled import Labelled
-from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.classifier import FORMAT, Card, write_classifier
@@ -31,7 +30,7 @@ from sparse_peft.tasks.fewshot.prepare import FEATURES_FILE, framed_before
 from sparse_peft.tasks.fewshot.recipe import Classes, ClassTraining, ClassTrainSettings
 from sparse_peft.tasks.job import Cancelled, Job, NotFinite
 from sparse_peft.tasks.loop import Progress, fit
-from sparse_peft.tasks.training_files import about, resumed, save_adapter, saver, told
+from sparse_peft.tasks.training_files import about, attached, resumed, save_adapter, saver, told
 from sparse_peft.tuners.rest import at_rest
 
 ON_THE_WAY = 512  # test pictures at most for an accuracy while training goes on
@@ -110,11 +109,7 @@ def _set_up(job: Job) -> _Bench:
     frame = framing(clip.side, clip.config()["preprocess_cfg"])
     pictures = Pictures(Labelled.load(folder), folder, frame, framed_before(folder))
     frozen, tuned = load_file(folder / FEATURES_FILE), {name.partition("/")[0] for name in shapes}
-    kind = method_named(settings.method)
-    method = tables.build(kind, settings.fields, f"{settings.method} settings")
-    plan = Plan(training.steps, training.seed)
-    attachment = method.attach(clip.components, list(shapes), plan)
-    attachment.optimizer(training.lr)
+    method, plan, attachment = attached(settings, clip.components, shapes)
     return _Bench(
         settings,
         shapes,
