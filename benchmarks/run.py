@@ -15,7 +15,19 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its o
 
 from benchmarks.figures import Figure, conditions
 
-SUBJECTS = ("start_up", "layers", "steps", "so_step", "clip_text", "main_job", "few_shot", "page")
+SUBJECTS = (
+    "start_up",
+    "layers",
+    "blocks",
+    "steps",
+    "so_step",
+    "so_blocks",
+    "snell_layer",
+    "clip_text",
+    "main_job",
+    "few_shot",
+    "page",
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

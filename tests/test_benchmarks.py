@@ -6,14 +6,29 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import clip_text, few_shot, figures, layers, main_job, run, so_step, start_up, steps
+from benchmarks import (
+    blocks,
+    clip_text,
+    few_shot,
+    figures,
+    layers,
+    main_job,
+    memory,
+    run,
+    so_blocks,
+    so_step,
+    start_up,
+    steps,
+)
 from benchmarks.figures import Figure
-from sparse_peft import SO, method_named
+from benchmarks.published_so import PublishedSO
+from sparse_peft import SO, method_named, sampled_gradients
 from sparse_peft.backbones import source
+from sparse_peft.maths import compiled
 from sparse_peft.planning import lora_rank_one
 from sparse_peft.presets import preset
 
-SMALL = layers.Shape(24, 16, 8, coefficients=40, most=1e9, faster=1e9, most_so=1e9)
+SMALL = layers.Shape(24, 16, 8, coefficients=40)
 
 
 def test_a_verdict_follows_from_the_goal() -> None:
@@ -44,7 +59,9 @@ def test_rounds_take_turns_and_a_slow_round_does_not_move_the_ratio() -> None:
 
 def test_both_wavefts_of_a_shape_compute_the_same() -> None:
     calls = layers.contestants(SMALL)
-    torch.testing.assert_close(calls[layers.OURS](), calls[layers.PEFTS](), rtol=1e-4, atol=1e-5)
+    expected = calls[layers.PEFTS]()
+    for name in {layers.OURS, layers.COMPILED} & calls.keys():
+        torch.testing.assert_close(calls[name](), expected, rtol=1e-4, atol=1e-5)
     plain = calls[layers.FROZEN]()
     assert not torch.allclose(calls[layers.OURS](), plain)
     assert torch.equal(calls[layers.SPARSE](), plain)  # the first call steps after its forward pass
@@ -52,7 +69,7 @@ def test_both_wavefts_of_a_shape_compute_the_same() -> None:
 
 
 def test_lora_is_sized_like_waveft() -> None:
-    assert [shape.rank for shape in layers.SHAPES[:4]] == [2, 1, 1, 1]
+    assert [shape.rank for shape in layers.SHAPES[:3]] == [2, 1, 1]
     assert layers.Shape(192, 192, 96, 1996).rank == 5
 
 
@@ -71,25 +88,98 @@ def test_the_small_shapes_are_those_of_preset_quick() -> None:
 @pytest.mark.parametrize("frozen_input", [False, True])
 def test_layers_gives_every_contestant_a_figure(frozen_input: bool) -> None:
     shape = layers.Shape(24, 16, 8, 40, 0.1, frozen_input, most=1e9, faster=1e9, most_so=1e9)
+    kernels = compiled.installed()
     threads = torch.get_num_threads()
     found = layers.measure(rounds=3, shapes=(shape,), round_seconds=0.001)
     assert torch.get_num_threads() == threads
-    assert [figure.verdict for figure in found] == ["met", "", "not met", "", "met", ""]
-    assert all(figure.value > 0 for figure in found)
+    times = ["met", *[""] * kernels, "", "not met", "", "met", *[""] * kernels, ""]
+    memory = ["met", "", *["met", ""] * kernels, "", ""]
+    assert [figure.verdict for figure in found] == times + memory
+    assert all(figure.value > 0 for figure in found if figure.unit != "MiB")
+
+
+def test_memory_counts_what_is_kept_and_what_is_held_at_most() -> None:
+    x = torch.ones(1000, requires_grad=True)
+
+    def call() -> None:
+        y = x * 2
+        (y * y).sum().backward()
+        x.grad = None
+
+    assert memory.kept_bytes(call) == 4000  # y; x was there before
+    assert 3 * 4000 <= memory.peak_bytes(call) <= 5 * 4000
+
+
+def test_blocks_gives_every_contestant_a_figure() -> None:
+    found = blocks.measure(rounds=1, width=64, tokens=16)
+    names = [figure.what.partition(": ")[2] for figure in found]
+    kernels = [blocks.COMPILED] * compiled.installed()
+    assert names == [blocks.OURS, *kernels, blocks.PEFTS, blocks.LORA]
+    calls = blocks.contestants(64, 16)
+    torch.testing.assert_close(calls[blocks.OURS](), calls[blocks.PEFTS](), rtol=1e-3, atol=1e-4)
 
 
 def test_so_step_counts_what_optimizers_keep() -> None:
     found = so_step.measure(rounds=2, sizes=((300, 200), (200, 300)))
     by_name = {figure.what: figure.value for figure in found}
-    assert by_name["AdamW fused: state"] * so_step.MIB == 2 * (2 * 60_000 * 4 + 4)
-    assert by_name["density 5e-4, T 10: state of a kept entry"] == 16
-    assert by_name["density 5e-4, T 10: state"] * so_step.MIB == 16 * 60
-    weight = torch.zeros(1000, requires_grad=True)
-    so = SO([weight], density_ratio=0.1)
-    assert so_step.state_bytes(so) == 0
+    assert by_name["AdamW fused: held"] * so_step.MIB == 2 * (2 * 60_000 * 4 + 4)
+    assert by_name["density 5e-4, T 10: held for a kept entry"] == 16
+    assert by_name["density 5e-4, T 10: held"] * so_step.MIB == 16 * 60
+    published = by_name["published structure, density 5e-4, T 10: held"] * so_step.MIB
+    assert published == 2 * (8 * 60_000 + (16 + 8) * 30)  # whole permutations, 30 entries each
     sizes = so_step.vit_b_16()
     assert len(sizes) == 96
     assert sum(out * into for out, into in sizes) == 122_683_392
+
+
+def test_what_so_holds_is_counted_wherever_it_is() -> None:
+    model = torch.nn.Linear(200, 300)
+    so = SO([model.weight], density_ratio=1e-3, remember=True)
+    weights = list(model.parameters())
+    assert so_step.held_bytes(so, weights) == 0
+    sampled_gradients(model, so)
+    assert so_step.held_bytes(so, weights) == 4  # the leaf's own value
+    model(torch.ones(2, 200)).sum().backward()
+    support, originals, gradients, sampled_moments = 4 * 60, 4 * 60, 4 * 60, 12 * 60
+    held = 4 + support + originals + sampled_moments
+    assert so_step.held_bytes(so, weights) == held + gradients
+    so.step()
+    assert so_step.held_bytes(so, weights) == held
+    so.state[model.weight]["extra"] = {"deep": [torch.zeros(1000)[:1]]}
+    assert so_step.held_bytes(so, weights) == held + 4000
+
+
+@pytest.mark.parametrize("T", [1, 4])
+def test_the_published_structure_computes_what_so_does(T: int) -> None:
+    ours, theirs = (torch.nn.Parameter(torch.ones(30, 20)) for _ in range(2))
+    so = SO([ours], lr=1e-2, density_ratio=0.05, T=T)
+    peer = PublishedSO([theirs], lr=1e-2, density_ratio=0.05, T=T)
+    generator = torch.Generator().manual_seed(0)
+    for number in range(12):
+        ours.grad = theirs.grad = torch.randn(30, 20, generator=generator)
+        drawn = so.support(ours).long()
+        state = peer.state[theirs]
+        if number % T == 0:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(torch, "randperm", lambda _, drawn=drawn: drawn)
+                peer.step()
+        else:
+            peer.step()
+        assert state["chosen"].equal(drawn)
+        so.step()
+        torch.testing.assert_close(ours.detach(), theirs.detach())
+
+
+def test_so_blocks_takes_the_same_step_in_every_way() -> None:
+    calls, so, _ = so_blocks.contestants(width=16, heads=2, tokens=5, density=0.01)
+    plain = calls[so_blocks.FROZEN]()
+    assert plain.shape == (so_blocks.PICTURES, 5, 16)
+    for call in calls.values():
+        assert torch.equal(call(), plain)  # the first call steps after its forward pass
+    assert all(leaf.numel() == so.count(weight) for weight, leaf in so.sampled.items())
+    found = so_blocks.measure(rounds=1, width=16, heads=2, tokens=5)
+    assert [figure.goal for figure in found] == [so_blocks.MOST_RATIO, None, None, None]
+    assert all(figure.value > 0 for figure in found)
 
 
 def test_steps_compares_whole_steps_of_the_methods_and_of_dense_so() -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Float32, Int32
+from jaxtyping import Bool, Float, Int32
 from torch import Tensor
 
 Prune = Literal["after", "before"]
@@ -37,17 +37,17 @@ class Moments:
     """First and second moments of the k kept entries, of G tensors at once."""
 
     index: Int32[Tensor, "G k"]
-    m: Float32[Tensor, "G k"]
-    v: Float32[Tensor, "G k"]
+    m: Float[Tensor, "G k"]
+    v: Float[Tensor, "G k"]
 
 
 def sparse_adam(
     moments: Moments,
     support: Int32[Tensor, "G k"],
-    gradient: Float32[Tensor, "G k"],
+    gradient: Float[Tensor, "G k"],
     adam: Adam,
     prune: Prune,
-) -> tuple[Moments, Int32[Tensor, "G 2*k"], Float32[Tensor, "G 2*k"]]:
+) -> tuple[Moments, Int32[Tensor, "G 2*k"], Float[Tensor, "G 2*k"]]:
     """One step of G tensors with k entries each, in fixed shapes: no sort, no wait for a device.
 
     Before the first step the kept entries are the support with zero moments.

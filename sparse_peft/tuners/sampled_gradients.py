@@ -1,38 +1,29 @@
 """The fast path of SO: of a weight's gradient, only the sampled entries are ever computed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from types import MethodType
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from sparse_peft.maths.sampled_gradients import sampled_gradients as sampled_entries
+from sparse_peft.tuners.entries import values_at
+from sparse_peft.tuners.gradient_view import GradientView
 from sparse_peft.tuners.precision import as_autocast
-from sparse_peft.tuners.so import SO, values_at
+from sparse_peft.tuners.ranks import Averaging, leave_to_us
+from sparse_peft.tuners.so import SO, precision
 
 # Above this share of a weight, one dense product is quicker than gathering its entries: on a CPU at
 # 3.5 % of 128 x 128 weights the gathering took twice as long (benchmarks/steps.py).
 DENSEST = 0.01
 
 
-class SampledGradients:
-    """What `sampled_gradients` has changed in a model, and the way back."""
-
-    def __init__(self, so: SO) -> None:
-        self._so = so
-        self._undo: list[Callable[[], None]] = []
-
-    def remove(self) -> None:
-        """Let the model compute dense gradients again."""
-        while self._undo:
-            self._undo.pop()()
-        self._so.sampled.clear()
-
-
-def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> SampledGradients:
+def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> "SampledGradients":
     """Make the model compute only those entries of weight gradients that `so` samples.
 
     A plain `nn.Linear` computes them from its input and the gradient of its output, so its weight
@@ -40,49 +31,118 @@ def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> 
     of which more than `densest` is sampled, still makes the dense gradient, which is sampled and
     freed at once, one tensor at a time.
 
-    Gradients add up until `so.step()` or `so.zero_grad()`. They are not in `weight.grad`: clip
-    them with `clip_grad_norm_(so.sampled.values(), ...)`.
+    Gradients add up until `so.step()` or a `zero_grad()`. `weight.grad` shows them to whatever
+    clips, scales or clears gradients; so.sampled[weight].grad are the entries themselves.
+
+    Where torch.distributed is initialised, all processes average their entries at the end of each
+    backward pass. Wrap the model in DistributedDataParallel after this, if other parameters need
+    it, or not at all.
+
+    Raises:
+        ValueError: the model is wrapped in a way in which processes or threads would miss entries.
     """
-    handle = SampledGradients(so)
-    for param in (param for group in so.param_groups for param in group["params"]):
-        leaf = torch.zeros(so.support(param).shape[0], device=param.device, requires_grad=True)
-        so.sampled[param] = leaf
-        handle._undo.append(param.register_post_accumulate_grad_hook(_folds_into(so)).remove)
-    for module in model.modules():
-        # A subclass, or a forward that somebody has replaced, may do anything with its weight.
-        if type(module) is not nn.Linear or "forward" in vars(module):
-            continue
-        weight = module.weight
-        if weight in so.sampled and so.sampled[weight].numel() <= densest * weight.numel():
-            module.forward = _sampling_forward(module, so)  # type: ignore[method-assign, assignment]
-            handle._undo.append(partial(delattr, module, "forward"))
-    return handle
+    return SampledGradients(model, so, densest)
 
 
-def _folds_into(so: SO) -> Callable[[Tensor], None]:
-    def fold(param: Tensor) -> None:
-        assert param.grad is not None
-        leaf = so.sampled[param]
-        values = values_at(param.grad, so.support(param)).float()
-        leaf.grad = values if leaf.grad is None else leaf.grad + values
-        param.grad = None
+class SampledGradients:
+    """What `sampled_gradients` has changed in a model, and the way back."""
 
-    return fold
+    def __init__(self, model: nn.Module, so: SO, densest: float) -> None:
+        if so.sampling is not None:
+            raise ValueError("SO: its gradients are sampled already; remove() that first")
+        self._so, self._densest = so, densest
+        self._views: dict[Tensor, GradientView] = {}
+        self._averaging = Averaging(so, self._views)
+        self._undo = [leave_to_us(model, so)]
+        so.sampling = self
+        self.take(param for group in so.param_groups for param in group["params"])
+        forward = self._forward()
+        for module in model.modules():
+            # A class with a forward of its own, or one that somebody has replaced, may do anything
+            # with its weight.
+            own = type(module).forward is nn.Linear.forward and "forward" not in vars(module)
+            if isinstance(module, nn.Linear) and own:
+                # A bound method goes with a copy of the module; the copy's weight is not SO's.
+                module.forward = MethodType(forward, module)  # type: ignore[method-assign]
+                self._undo.append(partial(delattr, module, "forward"))
 
+    def take(self, params: Iterable[Tensor]) -> None:
+        """Sample the gradients of these parameters of the optimizer, from nothing."""
+        for param in params:
+            if param in self._so.sampled:
+                param.grad = None
+            else:
+                trained = param.requires_grad
+                param.requires_grad_(True)  # a frozen tensor takes no hook, and may be trained yet
+                hook = param.register_post_accumulate_grad_hook(self._fold)  # type: ignore[no-untyped-call]
+                param.requires_grad_(trained)
+                self._undo.append(hook.remove)
+            self._so.sampled[param] = self._leaf(param)
 
-def _sampling_forward(linear: nn.Linear, so: SO) -> Callable[[Tensor], Tensor]:
-    def forward(x: Tensor) -> Tensor:
-        if not torch.is_grad_enabled():
-            return F.linear(x, linear.weight, linear.bias)
-        support = so.support(linear.weight).long()
-        rows, columns = support // linear.in_features, support % linear.in_features
-        x, weight, bias = as_autocast(x, linear.weight.detach(), linear.bias)
-        result: Tensor = SampledLinear.apply(  # type: ignore[no-untyped-call]
-            x, weight, bias, so.sampled[linear.weight], rows, columns
-        )
-        return result
+    def _leaf(self, param: Tensor) -> Tensor:
+        """What autograd gives the sampled entries to; its own values are nothing, and take none."""
+        nothing = torch.zeros((), dtype=precision(param), device=param.device)
+        leaf = nothing.expand(self._so.count(param)).requires_grad_()
+        view = GradientView(param, leaf, partial(self._so.support, param))
 
-    return forward
+        def begin(_: Tensor) -> None:
+            if param.grad is None:  # cleared since, through the model, say
+                leaf.grad = None
+
+        def show(_: Tensor) -> None:
+            param.grad = view
+            self._averaging.due()
+
+        leaf.register_hook(begin)  # type: ignore[no-untyped-call]
+        leaf.register_post_accumulate_grad_hook(show)  # type: ignore[no-untyped-call]
+        self._views[param] = view
+        return leaf
+
+    def _fitting_leaf(self, param: Tensor) -> Tensor:
+        """The leaf of a parameter, made anew where the model has moved or changed its type."""
+        leaf = self._so.sampled[param]
+        if leaf.device != param.device or leaf.dtype != precision(param):
+            self.take([param])
+        return self._so.sampled[param]
+
+    def _fold(self, param: Tensor) -> None:
+        """Keep the sampled entries of a dense gradient."""
+        if not isinstance(param.grad, GradientView):  # which has sampled it already
+            assert param.grad is not None
+            values = values_at(param.grad, self._so.support(param))
+            leaf = self._fitting_leaf(param)
+            leaf.grad, param.grad = values.to(leaf.dtype), self._views[param]
+        self._averaging.due()
+
+    def _forward(self) -> Callable[[nn.Linear, Tensor], Tensor]:
+        so, densest = self._so, self._densest
+
+        def forward(linear: nn.Linear, x: Tensor) -> Tensor:
+            weight = linear.weight
+            wanted = weight in so.sampled and weight.requires_grad and torch.is_grad_enabled()
+            if not wanted or so.count(weight) > densest * weight.numel():
+                return F.linear(x, weight, linear.bias)
+            self._averaging.check(weight, x)
+            leaf, now = self._fitting_leaf(weight), partial(so.support, weight)
+            x, operand, bias = as_autocast(x, weight.detach(), linear.bias)
+            result: Tensor = SampledLinear.apply(  # type: ignore[no-untyped-call]
+                x, operand, bias, leaf, now(), now
+            )
+            return result
+
+        # What is sampled changes from step to step; a compiled graph would keep the first.
+        uncompiled: Callable[[nn.Linear, Tensor], Tensor] = torch.compiler.disable(forward)  # type: ignore[no-untyped-call]
+        return uncompiled
+
+    def remove(self) -> None:
+        """Let the model compute dense gradients again; those that are there are lost."""
+        while self._undo:
+            self._undo.pop()()
+        for param in self._so.sampled:
+            param.grad = None
+        self._so.sampled.clear()
+        self._views.clear()
+        self._so.sampling = None
 
 
 class SampledLinear(torch.autograd.Function):
@@ -95,25 +155,46 @@ class SampledLinear(torch.autograd.Function):
         weight: Float[Tensor, "out in"],
         bias: Float[Tensor, " out"] | None,
         leaf: Float[Tensor, " k"],  # noqa: ARG004
-        rows: Int64[Tensor, " k"],
-        columns: Int64[Tensor, " k"],
+        support: Int32[Tensor, " k"],
+        now: Callable[[], Tensor],
     ) -> Float[Tensor, "*tokens out"]:
-        """The product; `leaf` only receives the gradient of the entries at rows and columns."""
-        ctx.save_for_backward(x, weight, rows, columns)
+        """The product.
+
+        Args:
+            leaf: only receives the gradient of the sampled entries.
+            support: flat indices of the sampled entries.
+            now: tells what is sampled when the gradient comes, which must be the same.
+        """
+        ctx.save_for_backward(x, weight)
+        ctx.support, ctx.now = support, now
         return F.linear(x, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of x, of the bias and of the sampled entries."""
+        """Gradients of x, of the bias and of the sampled entries.
+
+        Raises:
+            RuntimeError: the optimizer has drawn a new support since the forward pass.
+        """
         [dy] = gradients
-        x, weight, rows, columns = ctx.saved_tensors
+        x, weight = ctx.saved_tensors
         for_x, _, for_bias, for_leaf, _, _ = ctx.needs_input_grad
-        flat_x, flat_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
+        entries = None
+        flat_dy = dy.reshape(-1, dy.shape[-1])
+        if for_leaf:
+            if ctx.now() is not ctx.support:
+                raise RuntimeError("SO stepped and drew new entries between forward and backward")
+            # Computed here, not kept: it takes microseconds, and would double the state.
+            flat = ctx.support.long()
+            rows = flat // x.shape[-1]
+            columns = flat - rows * x.shape[-1]
+            entries = sampled_entries(x.reshape(-1, x.shape[-1]), flat_dy, rows, columns)
         return (
             dy @ weight if for_x else None,
             None,
             flat_dy.sum(0) if for_bias else None,
-            sampled_entries(flat_x, flat_dy, rows, columns) if for_leaf else None,
+            entries,
             None,
             None,
         )

@@ -2,19 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import torch
-from jaxtyping import Float, Float32, Int, Int32
+from jaxtyping import Float, Int32
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from sparse_peft.maths.sparse_adam import Adam, Moments, sparse_adam
 from sparse_peft.maths.support_sizes import entries_kept
 from sparse_peft.maths.supports import draw_support
+from sparse_peft.tuners.entries import add_at, values_at
+from sparse_peft.tuners.gradient_view import GradientView
+from sparse_peft.tuners.touched import Touched
+
+if TYPE_CHECKING:
+    from sparse_peft.tuners.sampled_gradients import SampledGradients
 
 LARGEST = 2**31 - 1  # entries of one tensor that an int32 index can name
 MOMENTS = ("index", "exp_avg", "exp_avg_sq")
+ORIGINALS = ("touched", "originals")  # in a saved state, beside the tensors of `self.state`
 
 
 class SO(torch.optim.Optimizer):
@@ -23,8 +30,9 @@ class SO(torch.optim.Optimizer):
     Of each tensor, `density_ratio` of the entries (rounded down, one at least) is sampled for T
     steps at a time, and as many entries keep moments: 16 bytes for each, where Adam holds 8 for
     every entry of the tensor. `sampled_gradients(model, so)` also spares the dense gradients.
+    Moments are single precision, double for tensors that are.
 
-    All options may differ between parameter groups. At density 1 it is Adam.
+    All options but `remember` may differ between parameter groups. At density 1 it is Adam.
 
     Args:
         density_ratio: share of each tensor's entries that is sampled.
@@ -33,6 +41,8 @@ class SO(torch.optim.Optimizer):
         seed: with the number of a tensor and of its refresh, determines its supports.
         prune: "after" moves all remembered and sampled entries, then forgets the smallest (the
             official code); "before" forgets first and moves only what is left (the paper).
+        remember: keep what every entry was before it was first sampled, 8 bytes each, which is
+            what `save_delta` and `restore` need.
 
     Source: Mrabah et al. 2025, arXiv:2504.12436; nairouz/SO@385f4ab
         optimizers/SparseOptimizer.py. We differ where that code errs: entries meet their own
@@ -52,11 +62,14 @@ class SO(torch.optim.Optimizer):
         *,
         seed: int = 0,
         prune: Literal["after", "before"] = "after",
+        remember: bool = False,
     ) -> None:
         self.sampled: dict[Tensor, Tensor] = {}
         """By parameter: a leaf whose .grad are the sampled entries; see `sampled_gradients`."""
-        self.support_hooks: list[Callable[[Tensor, Tensor], None]] = []
-        """Called with a parameter and its next support (on the CPU) when that is drawn."""
+        self.originals: dict[Tensor, Touched] = {}
+        """By parameter: what its entries were before SO touched them, if that is remembered."""
+        self.sampling: SampledGradients | None = None
+        self._remember = remember
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -72,7 +85,8 @@ class SO(torch.optim.Optimizer):
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add parameters with options of their own; the others are the optimizer's defaults."""
         super().add_param_group(param_group)
-        _check(self.param_groups[-1])
+        added = self.param_groups[-1]
+        _check(added)
         self._place = {
             param: (number, group)
             for number, (group, param) in enumerate(
@@ -81,33 +95,46 @@ class SO(torch.optim.Optimizer):
                 for param in options["params"]
             )
         }
+        if self._remember:
+            self.originals.update({param: Touched(param) for param in added["params"]})
+        if self.sampling is not None:
+            self.sampling.take(added["params"])
 
-    def support(self, param: Tensor) -> Int32[Tensor, " k"]:
+    def count(self, param: Float[Tensor, "*shape"]) -> int:
+        """How many entries of a tensor are sampled at a time."""
+        _, group = self._place[param]
+        return entries_kept(param.numel(), self.param_groups[group]["density_ratio"])
+
+    def support(self, param: Float[Tensor, "*shape"]) -> Int32[Tensor, " k"]:
         """Flat indices of the entries that the next step samples, ascending."""
-        number, group = self._place[param]
-        options, state = self.param_groups[group], self.state[param]
-        if not state or state["step"] - state["drawn_at"] >= options["T"]:
-            self._draw(param, number, options)
+        state = self.state[param]
+        if not state or state["step"] - state["drawn_at"] >= self._options(param)["T"]:
+            self._draw(param)
         support: Tensor = state["support"]
         return support
 
-    def _draw(self, param: Tensor, number: int, options: dict[str, Any]) -> None:
-        state = self.state[param]
-        refresh = state["refreshes"] if state else 0
-        count = entries_kept(param.numel(), options["density_ratio"])
-        drawn = draw_support(param.numel(), count, options["seed"], number, refresh)
-        for hook in self.support_hooks:
-            hook(param, drawn)
+    def _options(self, param: Tensor) -> dict[str, Any]:
+        return self.param_groups[self._place[param][1]]
+
+    def _draw(self, param: Tensor) -> None:
+        state, count = self.state[param], self.count(param)
+        if state and count != state["support"].numel():
+            raise ValueError("SO: density_ratio cannot change once a training has begun")
+        refresh, number = state["refreshes"] if state else 0, self._place[param][0]
+        drawn = draw_support(param.numel(), count, self._options(param)["seed"], number, refresh)
+        if param in self.originals:
+            self.originals[param].add(drawn)
         support = drawn.to(param.device, non_blocking=True)
         if not state:
-            zeros = torch.zeros(count, device=param.device)
+            zeros = torch.zeros(count, device=param.device, dtype=precision(param))
             state.update(step=0, index=support.clone(), exp_avg=zeros, exp_avg_sq=zeros.clone())
         state.update(drawn_at=state["step"], refreshes=refresh + 1, support=support)
 
     def refresh(self) -> None:
         """Draw every support that the next step needs; without it they are drawn when asked for."""
         for param in self._place:
-            self.support(param)
+            if param.requires_grad:
+                self.support(param)
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -129,9 +156,9 @@ class SO(torch.optim.Optimizer):
         """Tensors with a gradient, in lists whose steps can be computed together."""
         alike: dict[tuple[Any, ...], list[Tensor]] = defaultdict(list)
         for param in params:
-            if param.grad is not None or self._sampled_gradient(param) is not None:
-                support = self.support(param)
-                alike[(support.shape[0], param.device, self.state[param]["step"])].append(param)
+            if param.grad is not None:
+                support, step = self.support(param), self.state[param]["step"]
+                alike[(support.shape[0], param.device, precision(param), step)].append(param)
         yield from alike.values()
 
     def _move(self, params: list[Tensor], options: dict[str, Any]) -> None:
@@ -145,45 +172,87 @@ class SO(torch.optim.Optimizer):
 
         for key, stacked in zip(MOMENTS, (moments.index, moments.m, moments.v), strict=True):
             torch._foreach_copy_([state[key] for state in states], list(stacked.unbind()))
-        for row, (param, state) in enumerate(zip(params, states, strict=True)):
-            add_at(param, index[row], change[row])
+        for param, where, by in zip(params, index.unbind(), change.unbind(), strict=True):
+            add_at(param, where, by)
+        for param, state in zip(params, states, strict=True):
             state["step"] += 1
             if param in self.sampled:
-                self.sampled[param].grad = None
+                self._forget_gradient(param)
 
-    def _gradient(self, param: Tensor, options: dict[str, Any]) -> Float32[Tensor, " k"]:
-        support = self.state[param]["support"]
-        gradient = self._sampled_gradient(param)
-        if gradient is None:
-            assert param.grad is not None
-            if param.grad.is_sparse:
-                raise RuntimeError(
-                    "SO needs dense gradients: build the embedding with sparse=False"
-                )
-            gradient = values_at(param.grad, support).float()
+    def _gradient(self, param: Tensor, options: dict[str, Any]) -> Float[Tensor, " k"]:
+        support, dense = self.state[param]["support"], param.grad
+        assert dense is not None
+        if isinstance(dense, GradientView):
+            gradient = dense.entries
+        elif dense.is_sparse:
+            raise RuntimeError("SO needs dense gradients: build the embedding with sparse=False")
+        else:
+            gradient = values_at(dense, support).to(precision(param))
         if options["weight_decay"]:
-            gradient = gradient + options["weight_decay"] * values_at(param, support).float()
+            gradient = gradient + options["weight_decay"] * values_at(param, support).to(gradient)
         return gradient
 
-    def _sampled_gradient(self, param: Tensor) -> Tensor | None:
-        leaf = self.sampled.get(param)
-        return None if leaf is None else leaf.grad
+    def _forget_gradient(self, param: Tensor) -> None:
+        self.sampled[param].grad = param.grad = None
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, sampled ones too."""
         super().zero_grad(set_to_none)
-        for leaf in self.sampled.values():
-            leaf.grad = None
+        if set_to_none:
+            for leaf in self.sampled.values():
+                leaf.grad = None
+
+    def restore(self) -> None:
+        """Give every entry that was ever sampled its original value, bit for bit.
+
+        Raises:
+            ValueError: originals were not remembered.
+        """
+        if not self._remember:
+            raise ValueError("SO: make it with remember=True to be able to restore the weights")
+        for param, touched in self.originals.items():
+            touched.restore()
+            if state := self.state.get(param):  # these go on moving
+                touched.add(state["index"].clone())
+                touched.add(state["support"])
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that going on needs, and the originals if they are remembered."""
+        saved: dict[str, Any] = super().state_dict()
+        for number, param in enumerate(self._place):
+            if number in saved["state"] and param in self.originals:
+                kept = dict(zip(ORIGINALS, self.originals[param].resolved(), strict=True))
+                saved["state"][number] = saved["state"][number] | kept
+        return saved
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go back to a saved state, each tensor in the type in which it was saved."""
+        """Go back to a saved state, each tensor in the type in which it was saved.
+
+        Raises:
+            ValueError: originals are to be remembered, and the state was saved without them.
+        """
+        remembered = [ORIGINALS[0] in saved for saved in state_dict["state"].values()]
+        if self._remember and not all(remembered):
+            raise ValueError("SO: remember=True, but this state was saved without the originals")
+        self._remember = self._remember or any(remembered)
         super().load_state_dict(state_dict)
         # The base class has cast indices and moments to the parameters' own type.
         numbers = [number for group in state_dict["param_groups"] for number in group["params"]]
         for number, param in zip(numbers, self._place, strict=True):
-            for key, value in state_dict["state"].get(number, {}).items():
+            saved = state_dict["state"].get(number, {})
+            for key, value in saved.items():
                 if isinstance(value, Tensor):
                     self.state[param][key] = value.to(param.device, copy=True)
+            if self._remember:
+                pair = [self.state[param].pop(key) for key in ORIGINALS if key in saved]
+                self.originals[param] = Touched(param, *pair)
+        if self.sampling is not None:
+            self.sampling.take(self._place)
+
+
+def precision(param: Tensor) -> torch.dtype:
+    """The type of a tensor's moments and sampled gradients: single, double if it is double."""
+    return torch.promote_types(param.dtype, torch.float32)
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -207,31 +276,3 @@ def _check(options: dict[str, Any]) -> None:
                 f"SO: cannot tune a {param.dtype} tensor of shape {tuple(param.shape)}; "
                 f"expected floating point and 1 to {LARGEST} entries"
             )
-
-
-def values_at(tensor: Float[Tensor, "*shape"], index: Int[Tensor, " k"]) -> Float[Tensor, " k"]:
-    """The entries at flat indices, whatever the strides."""
-    if tensor.is_contiguous():
-        return tensor.view(-1).index_select(0, index)
-    return tensor[torch.unravel_index(index.long(), tensor.shape)]
-
-
-def add_at(
-    tensor: Float[Tensor, "*shape"], index: Int[Tensor, " k"], change: Float[Tensor, " k"]
-) -> None:
-    """Add to the entries at flat indices in place, whatever the strides."""
-    if tensor.is_contiguous():
-        tensor.view(-1).index_add_(0, index, change.to(tensor.dtype))
-    else:
-        where = torch.unravel_index(index.long(), tensor.shape)
-        tensor.index_put_(where, change.to(tensor.dtype), accumulate=True)
-
-
-def put_at(
-    tensor: Float[Tensor, "*shape"], index: Int[Tensor, " k"], values: Float[Tensor, " k"]
-) -> None:
-    """Set the entries at distinct flat indices in place, whatever the strides."""
-    if tensor.is_contiguous():
-        tensor.view(-1).index_copy_(0, index.long(), values)
-    else:
-        tensor.index_put_(torch.unravel_index(index.long(), tensor.shape), values)

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int32
-from safetensors.torch import save_file
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sparse_peft.maths.support_sizes import entries_kept
+from sparse_peft.tuners.entries import values_at
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import DELTA_NAME
 from sparse_peft.tuners.sampled_gradients import SampledGradients, sampled_gradients
-from sparse_peft.tuners.so import SO, values_at
+from sparse_peft.tuners.so import SO
+from sparse_peft.tuners.so_delta import Difference, difference_of, write_differences
 from sparse_peft.tuners.targets import paths_by_component, weight_of
 from sparse_peft.tuners.touched import Touched
 
@@ -56,10 +57,12 @@ class SOAttachment:
     def optimizer(self, lr: float) -> torch.optim.Optimizer:
         """SO on all targets together."""
         if self._so is None:
-            self._so = SO(list(self._weights.values()), lr=lr, **self._options)
-            self._so.support_hooks.append(lambda param, index: self._touched[param].add(index))
+            weights = list(self._weights.values())
+            self._so = SO(weights, lr=lr, remember=True, **self._options)
+            self._touched = self._so.originals
             models = nn.ModuleList(self._components.values())
             self._sampling.append(sampled_gradients(models, self._so))
+            self._so.refresh()
         return self._so
 
     def _made(self) -> SO:
@@ -89,17 +92,13 @@ class SOAttachment:
         """The entries that are trained at a time, and those that differ from the base by now."""
         density = self._options["density_ratio"]
         active = sum(entries_kept(w.numel(), density) for w in self._weights.values())
-        support = sum(self._delta(target)[0].shape[0] for target in self._weights)
+        support = sum(len(self._delta(target).index) for target in self._weights)
         return Footprint(active=active, stored=2 * support, support=support, estimated=False)
 
-    def _delta(self, target: str) -> tuple[Int32[Tensor, " u"], Float[Tensor, " u"]]:
+    def _delta(self, target: str) -> Difference:
         """Where one weight differs from its base, and by how much."""
         weight = self._weights[target]
-        index, originals = self._touched[weight].resolved()
-        now = values_at(weight.detach(), index)
-        moved = now != originals
-        difference = now.float() - originals.float()
-        return index[moved], difference[moved]
+        return difference_of(weight, self._touched[weight])
 
     def state(self) -> dict[str, Tensor]:
         """The touched entries as they are, and all that SO remembers."""
@@ -130,20 +129,15 @@ class SOAttachment:
     def save(self, folder: Path) -> None:
         """Write the differences, by flat index, into a subfolder for each component."""
         for component, paths in paths_by_component(list(self._weights)).items():
-            tensors = {}
-            for path in paths:
-                index, difference = self._delta(f"{component}/{path}")
-                tensors[f"{path}.index"] = index.cpu()
-                tensors[f"{path}.difference"] = difference.cpu()
             (folder / component).mkdir(parents=True, exist_ok=True)
-            save_file(tensors, folder / component / DELTA_NAME, metadata={"format": "pt"})
+            found = {path: self._delta(f"{component}/{path}") for path in paths}
+            write_differences(folder / component / DELTA_NAME, found)
 
     def change(self, target: str) -> Float[Tensor, "*shape"]:
         """The differences of one weight, in a dense tensor."""
-        index, difference = self._delta(target)
-        weight = self._weights[target]
+        found, weight = self._delta(target), self._weights[target]
         dense = torch.zeros(weight.numel(), device=weight.device)
-        return dense.index_copy_(0, index.long(), difference).view(weight.shape).cpu()
+        return dense.index_copy_(0, found.index.long(), found.difference).view(weight.shape).cpu()
 
     def remove(self, keep: bool) -> None:
         """Let go of the weights, and give them back as they were unless they are kept."""

@@ -4,19 +4,28 @@ import torch
 from jaxtyping import Float, Int, Int32
 from torch import Tensor
 
-from sparse_peft.tuners.so import put_at, values_at
+from sparse_peft.tuners.entries import put_at, values_at
 
 
 class Touched:
     """A record of original values, by flat index, of the entries of one weight that may change.
 
     Adding is cheap and waits for no device; entries that come again are sorted out when asked.
+
+    Args:
+        index: entries that are remembered already, ascending.
+        originals: their values; None with None.
     """
 
-    def __init__(self, weight: Float[Tensor, "*shape"]) -> None:
+    def __init__(
+        self,
+        weight: Float[Tensor, "*shape"],
+        index: Int32[Tensor, " u"] | None = None,
+        originals: Float[Tensor, " u"] | None = None,
+    ) -> None:
         self._weight = weight
-        self._index: list[Tensor] = []
-        self._originals: list[Tensor] = []
+        self._index = [] if index is None else [index]
+        self._originals = [] if originals is None else [originals]
 
     @torch.no_grad()
     def add(self, index: Int[Tensor, " k"]) -> None:

@@ -15,11 +15,17 @@ from sparse_peft.maths.supports import draw_support
 STEPS = 60
 
 
-def both(size: int, density: float, refresh_steps: int, prune: str) -> tuple[Tensor, Tensor]:
+def both(
+    size: int,
+    density: float,
+    refresh_steps: int,
+    prune: str,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
     """The same three tensors after the same gradients: fast and together, plain and one by one."""
     generator = torch.Generator().manual_seed(0)
     count, tensors = entries_kept(size, density), 3
-    fast = torch.randn(tensors, size, generator=generator)
+    fast = torch.randn(tensors, size, generator=generator, dtype=dtype)
     plain = fast.double()
     states = [
         PlainState(torch.zeros(size).double(), torch.zeros(size).double(), torch.zeros(size) > 0)
@@ -31,9 +37,9 @@ def both(size: int, density: float, refresh_steps: int, prune: str) -> tuple[Ten
             drawn = number // refresh_steps
             support = torch.stack([draw_support(size, count, 0, t, drawn) for t in range(tensors)])
         if number == 0:
-            nothing = torch.zeros(tensors, count)
+            nothing = torch.zeros(tensors, count, dtype=dtype)
             moments = Moments(support.clone(), nothing, nothing.clone())
-        gradient = torch.randn(tensors, size, generator=generator)
+        gradient = torch.randn(tensors, size, generator=generator, dtype=dtype)
         sampled = gradient.gather(1, support.long())
         moments, index, change = sparse_adam(moments, support, sampled, adam, prune)
         fast.scatter_add_(1, index.long(), change)
@@ -54,6 +60,8 @@ def both(size: int, density: float, refresh_steps: int, prune: str) -> tuple[Ten
 def test_the_fast_step_is_the_plain_one(density, refresh_steps, prune):
     fast, plain = both(400, density, refresh_steps, prune)
     torch.testing.assert_close(fast, plain.float(), rtol=0, atol=5e-6)
+    exact = both(400, density, refresh_steps, prune, torch.float64)
+    torch.testing.assert_close(*exact, rtol=0, atol=1e-12)
 
 
 def test_the_two_ways_to_prune_differ_once_a_support_is_redrawn():

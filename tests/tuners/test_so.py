@@ -6,6 +6,7 @@ import torch
 from small_nets import batches, difference, net, train
 from torch import Tensor, nn
 
+from sparse_peft.maths.sparse_adam import Adam, PlainState, plain_sparse_adam
 from sparse_peft.tuners.so import SO
 
 BYTES_PER_ENTRY = 17
@@ -191,4 +192,91 @@ def test_tensors_that_cannot_be_tuned_are_refused():
     so = SO(sparse.parameters())
     sparse(torch.tensor([1])).sum().backward()
     with pytest.raises(RuntimeError, match="sparse=False"):
+        so.step()
+
+
+def plain_states(weights: list[Tensor]) -> list[PlainState]:
+    return [
+        PlainState(*(torch.zeros(w.numel()).double() for _ in "mv"), torch.zeros(w.numel()) > 0)
+        for w in weights
+    ]
+
+
+@pytest.mark.parametrize("prune", ["after", "before"])
+@pytest.mark.parametrize(
+    ("density", "T"), [(0.002, 10), (0.01, 1), (0.05, 5), (0.3, 7), (1.0, 3), (0.1, 100)]
+)
+def test_so_in_double_precision_is_its_dense_oracle(density, T, prune):
+    """60 steps of three tensors in two groups, with weight decay and every tensor's own support."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(24, 30), (7, 3, 2, 2), (40,)]
+    made = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    weights = [nn.Parameter(value) for value in made]
+    plain, states = [value.flatten().clone() for value in made], plain_states(made)
+    so = SO(
+        [{"params": weights[:2]}, {"params": weights[2:], "weight_decay": 0.3, "T": 2, "seed": 4}],
+        lr=1e-2, weight_decay=0.05, density_ratio=density, T=T, prune=prune,
+    )  # fmt: skip
+    for step in range(1, 61):
+        for number, weight in enumerate(weights):
+            weight.grad = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+            group = so.param_groups[number // 2]
+            gradient = weight.grad.flatten() + group["weight_decay"] * plain[number]
+            mask = torch.zeros(weight.numel(), dtype=torch.bool)
+            mask[so.support(weight).long()] = True
+            adam = Adam(group["lr"], group["betas"], group["eps"], step)
+            plain[number] = plain_sparse_adam(
+                plain[number], gradient, mask, states[number], adam, prune
+            )
+        so.step()
+    for weight, expected in zip(weights, plain, strict=True):
+        torch.testing.assert_close(weight.detach().flatten(), expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_so_at_density_one_in_double_precision_is_adam(weight_decay):
+    ours, theirs = net(torch.float64), net(torch.float64)
+    settings = {"lr": 1e-3, "weight_decay": weight_decay}
+    train(ours, SO(ours.parameters(), density_ratio=1.0, T=7, **settings), batches(60))
+    train(theirs, torch.optim.Adam(theirs.parameters(), **settings), batches(60))
+    assert difference(ours, theirs) < 1e-12
+
+
+def test_originals_are_remembered_and_given_back_bit_for_bit_while_training_goes_on():
+    model, base = net(), net()
+    so = SO(model.parameters(), lr=1e-2, T=3, remember=True)
+    for _ in range(2):
+        train(model, so, batches(7))
+        assert difference(model, base) > 0
+        so.restore()
+        assert difference(model, base) == 0
+
+
+def test_a_later_group_is_remembered_too():
+    first, later = nn.Parameter(torch.ones(50)), nn.Parameter(torch.ones(50))
+    so = SO([first], remember=True)
+    so.add_param_group({"params": [later]})
+    later.grad = torch.ones(50)
+    so.step()
+    so.restore()
+    assert torch.equal(later, torch.ones(50))
+
+
+def test_what_was_not_remembered_cannot_be_given_back():
+    model = net()
+    so = SO(model.parameters())
+    with pytest.raises(ValueError, match="remember=True"):
+        so.restore()
+    train(model, so, batches(1))
+    with pytest.raises(ValueError, match="without the originals"):
+        SO(model.parameters(), remember=True).load_state_dict(so.state_dict())
+
+
+def test_a_density_that_changes_while_training_is_refused():
+    weight = nn.Parameter(torch.zeros(100))
+    so = SO([weight], T=1)
+    weight.grad = torch.ones(100)
+    so.step()
+    so.param_groups[0]["density_ratio"] = 0.5
+    with pytest.raises(ValueError, match="density_ratio cannot change"):
         so.step()

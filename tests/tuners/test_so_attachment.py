@@ -4,8 +4,8 @@ from torch import Tensor, nn
 
 from sparse_peft.methods.method import Plan
 from sparse_peft.methods.so import SO
+from sparse_peft.tuners.gradient_view import GradientView
 from sparse_peft.tuners.so_attachment import SOAttachment
-from sparse_peft.tuners.touched import Touched
 
 TARGETS = ("net/conv", "net/linear")
 
@@ -72,8 +72,10 @@ def test_no_dense_gradient_is_left_behind():
     parts = components()
     attachment = SO(density=0.1).attach(parts, TARGETS, Plan(steps=1, seed=0))
     attachment.optimizer(1e-3)
-    parts["net"](torch.randn(2, 3, 6, 6)).sum().backward()
-    assert all(param.grad is None for param in parts["net"].parameters())
+    net = parts["net"]
+    net(torch.randn(2, 3, 6, 6)).sum().backward()
+    assert {type(net.conv.weight.grad), type(net.linear.weight.grad)} == {GradientView}
+    assert net.conv.bias.grad is net.linear.bias.grad is net.norm.weight.grad is None
 
 
 def test_clipping_bounds_the_norm_of_all_sampled_values():
@@ -90,18 +92,3 @@ def test_its_state_needs_its_optimizer():
     attachment = SO().attach(components(), TARGETS, Plan(steps=1, seed=0))
     with pytest.raises(ValueError, match="make the optimizer first"):
         attachment.state()
-
-
-def test_touched_remembers_the_first_value_of_each_entry():
-    weight = torch.arange(6.0).view(2, 3)
-    touched = Touched(weight)
-    touched.add(torch.tensor([4, 1]))
-    weight += 10
-    touched.add(torch.tensor([1, 5]))
-    weight += 10
-    index, originals = touched.resolved()
-    assert index.tolist() == [1, 4, 5]
-    assert originals.tolist() == [1.0, 4.0, 15.0]
-    touched.restore()
-    assert weight.flatten().tolist() == [20.0, 1.0, 22.0, 23.0, 4.0, 15.0]
-    assert touched.resolved()[0].numel() == 0

@@ -1,8 +1,13 @@
+import copy
+
 import pytest
 import torch
+from dense_watch import DenseWatch
 from small_nets import batches, difference, loss, net
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from sparse_peft.tuners.gradient_view import GradientView
 from sparse_peft.tuners.sampled_gradients import sampled_gradients
 from sparse_peft.tuners.so import SO
 
@@ -20,7 +25,7 @@ def test_sampled_gradients_equal_the_dense_path_with_accumulation_and_clipping(d
         for half in batch.split(4):
             loss(dense, half).backward()
             loss(fast, half).backward()
-        assert all(param.grad is None for param in fast.parameters())
+        assert all(type(param.grad) is GradientView for param in fast.parameters())
         for param in dense.parameters():  # what the fast path never had
             mask = torch.zeros(param.numel(), dtype=torch.bool)
             mask[slow.support(param).long()] = True
@@ -32,44 +37,238 @@ def test_sampled_gradients_equal_the_dense_path_with_accumulation_and_clipping(d
         torch.testing.assert_close(*norms, rtol=1e-4, atol=1e-6)
         slow.step()
         quick.step()
+        assert all(param.grad is None for param in fast.parameters())
         slow.zero_grad()
     assert difference(dense, fast) < 1e-4
     handle.remove()
     loss(fast, batches(1)[0]).backward()
-    assert all(param.grad is not None for param in fast.parameters())
+    assert all(type(param.grad) is Tensor for param in fast.parameters())
     assert not quick.sampled
 
 
-def test_sampled_gradients_never_make_a_weight_gradient_of_a_linear():
-    model = nn.Linear(40, 50)
-    so = SO([model.weight], density_ratio=0.01)
+@pytest.mark.parametrize("prune", ["after", "before"])
+def test_sampled_training_in_double_precision_is_the_dense_one(prune):
+    """Groups with options of their own, accumulation and weight decay; only rounding differs."""
+
+    def trained(fast: bool) -> nn.Module:
+        model = net(torch.float64)
+        params = list(model.parameters())
+        groups = [
+            {"params": params[:3], "density_ratio": 0.05, "T": 3, "lr": 2e-3},
+            {"params": params[3:7], "T": 1, "weight_decay": 0.1, "seed": 7},
+            {"params": params[7:], "betas": (0.5, 0.9)},
+        ]
+        so = SO(groups, lr=1e-3, density_ratio=0.2, T=5, prune=prune)
+        if fast:
+            sampled_gradients(model, so, densest=1.0)
+        for batch in batches(60):
+            for half in batch.split(4):
+                (loss(model, half) / 2).backward()
+            so.step()
+            so.zero_grad()
+        return model
+
+    assert difference(trained(fast=True), trained(fast=False)) < 1e-12
+    assert difference(trained(fast=True), net(torch.float64)) > 1e-2
+
+
+def small_linears(dtype: torch.dtype = torch.float32) -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(40, 50), nn.Tanh(), nn.Linear(50, 40)).to(dtype)
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_whole_step_makes_nothing_of_the_size_of_a_weight(autocast):
+    model = small_linears()
+    weights = [model[0].weight, model[2].weight]
+    so = SO(weights, density_ratio=0.01, T=1, weight_decay=0.1)
     sampled_gradients(model, so)
-    made: list[tuple[int, ...]] = []
+    x = torch.randn(7, 40)
+    with DenseWatch(weights) as watch:
+        for _ in range(3):
+            if autocast:  # its copies of the weights are the model's, not the optimizer's
+                with torch.autocast("cpu", torch.bfloat16):
+                    y = model(x)
+            else:
+                y = model(x)
+            watch.made = watch.made if not autocast else []
+            y.float().square().sum().backward()
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            so.step()
+            so.zero_grad()
+    assert watch.seen > 100
+    assert watch.made == []
 
-    class Watch(torch.utils._python_dispatch.TorchDispatchMode):
-        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-            result = function(*args, **(kwargs or {}))
-            results = result if isinstance(result, tuple | list) else [result]
-            made.extend(tuple(r.shape) for r in results if isinstance(r, Tensor))
-            return result
 
-    x = torch.randn(7, 40, requires_grad=True)
-    y = model(x)
-    with Watch():
-        y.square().sum().backward()
-    assert x.grad is not None
-    assert made
-    assert (50, 40) not in made
-    assert (40, 50) not in made
+def test_the_watch_sees_the_dense_gradients_of_others():
+    model = small_linears()
+    weights = [model[0].weight, model[2].weight]
+    with DenseWatch(weights) as watch:
+        model(torch.randn(7, 40)).square().sum().backward()
+    assert len(watch.made) >= len(weights)
 
 
 def test_a_weight_of_which_much_is_sampled_makes_one_dense_product():
-    model = nn.Sequential(nn.Linear(40, 50), nn.Linear(50, 40))
+    model = small_linears()
     groups = [{"params": [model[0].weight], "density_ratio": 0.01}]
-    groups += [{"params": [model[1].weight], "density_ratio": 0.02}]
+    groups += [{"params": [model[2].weight], "density_ratio": 0.02}]
     sampled_gradients(model, SO(groups))
-    assert "forward" in vars(model[0])
-    assert "forward" not in vars(model[1])
+    for module, dense in ((model[0], False), (model[2], True)):
+        y = module(torch.randn(3, module.in_features))
+        with DenseWatch([module.weight]) as watch:
+            y.square().sum().backward()
+        assert (len(watch.made) > 0) == dense
+
+
+def test_a_support_is_drawn_before_the_forward_pass_and_kept_until_the_step():
+    model = nn.Linear(20, 20)
+    so = SO([model.weight], T=1)
+    sampled_gradients(model, so, densest=1.0)
+    assert not so.state[model.weight]
+    model(torch.randn(3, 20)).sum()
+    support = so.state[model.weight]["support"]
+    model(torch.randn(3, 20)).sum().backward()
+    assert so.state[model.weight]["support"] is support
+    so.step()
+    model(torch.randn(3, 20)).sum()
+    assert not so.state[model.weight]["support"].equal(support)
+
+
+def test_a_backward_pass_after_the_support_has_changed_is_refused():
+    model = nn.Linear(20, 20)
+    so = SO([model.weight], T=1)
+    sampled_gradients(model, so, densest=1.0)
+    with torch.autocast("cpu", torch.bfloat16):  # else torch sees that the weight has changed
+        late = model(torch.randn(3, 20)).sum()
+    model(torch.randn(3, 20)).sum().backward()
+    so.step()
+    with pytest.raises(RuntimeError, match="between forward and backward"):
+        late.backward()
+
+
+def test_gradients_of_gradients_are_refused():
+    model = nn.Linear(20, 20)
+    so = SO([model.weight])
+    sampled_gradients(model, so, densest=1.0)
+    x = torch.randn(3, 20, requires_grad=True)
+    [dx] = torch.autograd.grad(model(x).square().sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        dx.sum().backward()
+
+
+@both_ways
+def test_a_weight_that_is_used_twice_gets_both_gradients(densest):
+    torch.manual_seed(0)
+    plain = nn.Linear(9, 9, dtype=torch.float64)
+    model = copy.deepcopy(plain)
+    so = SO(model.parameters(), density_ratio=0.3)
+    sampled_gradients(model, so, densest=densest)
+    x = torch.randn(4, 9, dtype=torch.float64)
+    for linear in (plain, model):
+        linear(linear(x).tanh()).square().sum().backward()
+    expected = plain.weight.grad.flatten()[so.support(model.weight).long()]
+    torch.testing.assert_close(so.sampled[model.weight].grad, expected)
+
+
+def test_a_copy_of_the_model_uses_its_own_weights_and_makes_dense_gradients():
+    model = small_linears()
+    so = SO(model.parameters(), density_ratio=0.01)
+    sampled_gradients(model, so)
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        other[0].weight.zero_()
+        other[0].bias.zero_()
+    x = torch.randn(3, 40)
+    expected = F.linear(torch.zeros(3, 50), model[2].weight, model[2].bias)
+    assert torch.equal(other(x), expected)
+    other(x).sum().backward()
+    assert type(other[2].weight.grad) is Tensor
+    assert model[2].weight.grad is None
+
+
+@both_ways
+def test_frozen_parameters_cost_nothing_and_may_be_trained_later(densest):
+    model = small_linears()
+    model[0].requires_grad_(False)
+    so = SO(model.parameters(), density_ratio=0.02)
+    sampled_gradients(model, so, densest=densest)
+    before = copy.deepcopy(model.state_dict())
+    for trained in (False, True):
+        model[0].requires_grad_(trained)
+        so.refresh()
+        model(torch.randn(3, 40)).square().sum().backward()
+        assert (model[0].weight in so.state) == trained
+        assert (model[0].weight.grad is not None) == trained
+        so.step()
+        assert torch.equal(model[0].weight, before["0.weight"]) != trained
+
+
+@both_ways
+def test_a_group_that_comes_later_is_sampled_too(densest):
+    model = small_linears()
+    so = SO(model[0].parameters(), density_ratio=0.02)
+    sampled_gradients(model, so, densest=densest)
+    so.add_param_group({"params": list(model[2].parameters()), "density_ratio": 0.1, "T": 1})
+    model(torch.randn(3, 40)).square().sum().backward()
+    assert type(model[2].weight.grad) is GradientView
+    assert so.sampled[model[2].weight].grad.numel() == 200
+    so.step()
+    assert so.state[model[2].weight]["step"] == 1
+
+
+def test_a_model_that_moves_afterwards_takes_its_gradients_along():
+    model = small_linears()
+    so = SO(model.parameters(), density_ratio=0.02)
+    sampled_gradients(model, so, densest=1.0)
+    model.double()
+    model(torch.randn(3, 40).double()).square().sum().backward()
+    assert {so.sampled[p].grad.dtype for p in model.parameters()} == {torch.float64}
+    so.step()
+    assert so.state[model[0].weight]["exp_avg"].dtype == torch.float64
+
+
+def test_activation_checkpointing_gives_the_same_gradients():
+    from torch.utils.checkpoint import checkpoint
+
+    model = small_linears(torch.float64)
+    so = SO(model.parameters(), density_ratio=0.02)
+    sampled_gradients(model, so, densest=1.0)
+    x = torch.randn(3, 40, dtype=torch.float64, requires_grad=True)
+    model(x).square().sum().backward()
+    plain = {param: leaf.grad.clone() for param, leaf in so.sampled.items()}
+    so.zero_grad()
+    for reentrant in (False, True):
+        checkpoint(model, x, use_reentrant=reentrant).square().sum().backward()
+        assert all(torch.equal(so.sampled[p].grad, plain[p]) for p in plain)
+        so.zero_grad()
+
+
+@pytest.mark.slow
+def test_a_compiled_model_draws_new_supports_and_trains_as_an_eager_one():
+    def trained(compiled: bool) -> nn.Module:
+        model = small_linears(torch.float64)
+        so = SO(model.parameters(), density_ratio=0.05, T=2, lr=1e-2)
+        sampled_gradients(model, so, densest=1.0)
+        runs = torch.compile(model, backend="aot_eager") if compiled else model
+        generator = torch.Generator().manual_seed(1)
+        for _ in range(6):
+            x = torch.randn(3, 40, generator=generator, dtype=torch.float64)
+            runs(x).square().sum().backward()
+            so.step()
+        return model
+
+    assert difference(trained(True), trained(False)) < 1e-12
+
+
+def test_sampling_twice_is_refused_and_possible_after_removal():
+    model = small_linears()
+    so = SO(model.parameters())
+    handle = sampled_gradients(model, so)
+    with pytest.raises(ValueError, match="sampled already"):
+        sampled_gradients(model, so)
+    handle.remove()
+    assert "_ddp_params_and_buffers_to_ignore" not in vars(model)
+    sampled_gradients(model, so)
 
 
 @both_ways
@@ -115,6 +314,8 @@ def test_a_tied_weight_gets_the_gradients_of_all_its_uses():
     model(batch).square().sum().backward()
     at_support = expected.flatten()[so.support(embedding.weight).long()]
     torch.testing.assert_close(so.sampled[embedding.weight].grad, at_support)
+    model(batch).square().sum().backward()
+    torch.testing.assert_close(so.sampled[embedding.weight].grad, 2 * at_support)
 
 
 @pytest.mark.gpu
