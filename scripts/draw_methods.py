@@ -7,16 +7,20 @@ same target. The darker a square, the more that weight changed. Pictures are SVG
 text colour, so they fit light and dark pages; they lie in sparse_peft/ui/panels/maps.
 """
 
+import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its own folder only
 
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Method, MethodClass, Plan
 
 FOLDER = Path(__file__).parents[1] / "sparse_peft" / "ui" / "panels" / "maps"
 SIDE = 12  # rows and columns of the toy weight
+SPREAD = 0.3  # of its values
 TARGET = "toy/0"
 PLAN = Plan(steps=15, seed=4)  # SO draws twice: its second set is seen over the first
 LR = 0.02
@@ -30,7 +34,8 @@ def toy(kind: MethodClass) -> tuple[Method, dict[str, nn.Module]]:
     span = kind().budget_range(shapes)
     method = kind() if span is None else kind().fit(max(2 * SIDE, span[0]), shapes)
     layer = nn.Linear(SIDE, SIDE, bias=False)
-    nn.init.zeros_(layer.weight)
+    # Not zero: OFT turns what is there.
+    nn.init.normal_(layer.weight, std=SPREAD, generator=torch.Generator().manual_seed(3))
     return method, {"toy": nn.Sequential(layer)}
 
 

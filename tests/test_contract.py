@@ -97,6 +97,12 @@ def weights(parts: dict[str, nn.Module]) -> dict[str, Tensor]:
     return {f"{c}/{n}": p.clone() for c, m in parts.items() for n, p in m.state_dict().items()}
 
 
+def close(left: Tensor, right: Tensor, rtol: float = 1e-5) -> None:
+    """Equal to single precision, at the size that the largest of them has."""
+    atol = 1e-6 * max(1.0, float(right.detach().abs().max()))
+    torch.testing.assert_close(left, right, rtol=rtol, atol=atol)
+
+
 def same(left: dict[str, Tensor], right: dict[str, Tensor]) -> bool:
     return left.keys() == right.keys() and all(torch.equal(left[k], right[k]) for k in left)
 
@@ -253,14 +259,12 @@ def test_merging_keeps_the_output_and_the_change(parts, attached):
         step(parts, attached, number)
     trained, changes = output(parts), {target: attached.change(target) for target in TARGETS}
     attached.remove(keep=True)
-    torch.testing.assert_close(output(parts), trained, rtol=1e-5, atol=1e-6)
+    close(output(parts), trained)
     after = weights(parts)
     assert after.keys() == before.keys()
     for target, change in changes.items():
         assert change.dtype == torch.float32
-        torch.testing.assert_close(
-            after[f"{target}.weight"] - base[target], change, rtol=1e-4, atol=1e-6
-        )
+        close(after[f"{target}.weight"] - base[target], change, rtol=1e-4)
 
 
 def test_settings_survive_a_table(chosen):
@@ -277,7 +281,7 @@ def test_a_saved_adapter_opens_to_the_same_output_and_closes_without_a_trace(
     fresh = components()
     before = weights(fresh)
     opened = open_adapter(tmp_path, fresh, SHA)
-    torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
+    close(output(fresh), output(parts))
     opened.remove()
     assert same(weights(fresh), before)
 
@@ -291,7 +295,7 @@ def test_an_opened_adapter_can_be_made_part_of_the_backbone(chosen, parts, attac
     modules = [type(module) for part in fresh.values() for module in part.modules()]
     open_adapter(tmp_path, fresh, SHA).merge()
     assert modules == [type(module) for part in fresh.values() for module in part.modules()]
-    torch.testing.assert_close(output(fresh), output(parts), rtol=1e-5, atol=1e-6)
+    close(output(fresh), output(parts))
 
 
 def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attached, tmp_path):
@@ -303,7 +307,12 @@ def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attache
     for path in tmp_path.rglob("*.safetensors"):
         with safe_open(path, "pt") as file:
             found |= {f"{path.parent.name}/{key.removeprefix(PEFT_PREFIX)}" for key in file.keys()}  # noqa: SIM118
-    assert found == {f"{target}.{name}" for target in TARGETS for name in chosen.keeps}
+    named = {f"{target}.{name}" for target in TARGETS for name in chosen.keeps}
+    if chosen.name == "lokr":  # keeps its second factor whole, or as two where the rank is small
+        assert {name.rpartition(".")[0] for name in found} == set(TARGETS)
+        assert found < named
+    else:
+        assert found == named
 
 
 def test_the_stored_numbers_are_those_of_the_files(parts, attached, tmp_path):

@@ -2,7 +2,8 @@
 
 adapter.json                                   the card: method, settings, backbone, targets
 <component>/adapter_model.safetensors (+ adapter_config.json)      as PEFT writes it, or
-<component>/sparse_delta.safetensors           flat indices and differences of each weight
+<component>/sparse_delta.safetensors           flat indices and differences of each weight, or
+<component>/full_weights.safetensors           each weight, whole
 """
 
 import json
@@ -16,7 +17,14 @@ from sparse_peft import files, tables
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Footprint, Method, Plan, Shapes
-from sparse_peft.tuners.layout import DELTA_NAME, DELTA_TENSORS, PEFT_NAME, PEFT_PREFIX
+from sparse_peft.tuners.layout import (
+    DELTA_NAME,
+    DELTA_TENSORS,
+    FULL_NAME,
+    FULL_TENSORS,
+    PEFT_NAME,
+    PEFT_PREFIX,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +34,8 @@ FORMAT = 1
 SHOWN_DIGITS = 12  # of a sha256, in messages
 NUMBER_BYTES = 4  # fp32 values and int32 indices
 CONFIG_BYTES = 800  # of PEFT's adapter_config.json
+MOST_PRUNED = 64  # times as many values as are left may have been trained
+KINDS = (PEFT_NAME, DELTA_NAME, FULL_NAME)
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,13 @@ class Adapter:
 
     card: Card
     tensors: "Mapping[str, Mapping[str, torch.Tensor]]"
-    sparse: bool
-    """Whether the tensors are differences at flat indices."""
+    kind: str
+    """Name of the file they are from: tensors of PEFT, differences at flat indices, or weights."""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the tensors are differences at flat indices."""
+        return self.kind == DELTA_NAME
 
 
 def write_card(
@@ -70,8 +85,8 @@ def expected_bytes(
 ) -> int:
     """About how large an adapter folder will be: its numbers, their names, its cards."""
     card = Card(FORMAT, method.name, tables.table(method), backbone, "0" * 64, tuple(shapes), plan)
-    sparse = method.keeps == DELTA_TENSORS
-    prefix, config = ("", 0) if sparse else (PEFT_PREFIX, CONFIG_BYTES)
+    own = method.keeps in (DELTA_TENSORS, FULL_TENSORS)
+    prefix, config = ("", 0) if own else (PEFT_PREFIX, CONFIG_BYTES)
     numbers = NUMBER_BYTES * footprint.stored
     each = footprint.stored // (len(shapes) * len(method.keeps))
     entry = f'"":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
@@ -103,16 +118,14 @@ def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:
     for component in paths_by_component(card.targets):
         if not re.fullmatch(r"\w+", component):
             raise BackboneError(f"{folder / CARD_NAME}: {component!r} is no name of a component.")
-        found = [n for n in (PEFT_NAME, DELTA_NAME) if (folder / component / n).exists()]
+        found = [n for n in KINDS if (folder / component / n).exists()]
         if len(found) != 1:
-            raise BackboneError(
-                f"{folder / component}: expected one of {PEFT_NAME} and {DELTA_NAME}."
-            )
+            raise BackboneError(f"{folder / component}: expected one of {' and '.join(KINDS)}.")
         kinds.add(found[0])
         tensors[component] = checked_tensors(folder / component / found[0])
     if len(kinds) != 1:
         raise BackboneError(f"{folder}: its components are of different kinds, or there are none.")
-    return Adapter(card, tensors, sparse=kinds == {DELTA_NAME})
+    return Adapter(card, tensors, kinds.pop())
 
 
 def _card(folder: Path) -> Card:
@@ -159,15 +172,16 @@ def open_adapter(
     Raises:
         BackboneError: as in `read_adapter`, or it does not fit these components.
     """
-    from sparse_peft.tuners.adapter_tensors import add_differences
+    from sparse_peft.tuners.adapter_tensors import add_differences, put_weights
     from sparse_peft.tuners.targets import has_weight
 
     adapter = read_adapter(folder, backbone_sha256)
     for target in adapter.card.targets:
         if not has_weight(components, target):
             raise BackboneError(f"{folder}: the backbone has no weight called {target}.")
-    if adapter.sparse:
-        restore = add_differences(components, adapter.card.targets, adapter.tensors, folder)
+    if adapter.kind != PEFT_NAME:
+        write = add_differences if adapter.sparse else put_weights
+        restore = write(components, adapter.card.targets, adapter.tensors, folder)
         return OpenAdapter(adapter.card, lambda keep: None if keep else restore())
     return OpenAdapter(adapter.card, _attach_values(components, adapter, folder))
 
@@ -187,19 +201,38 @@ def _attach_values(
     }
     try:
         method = tables.build(method_named(card.method), card.settings, str(folder / CARD_NAME))
-        count = method.footprint(shapes, card.plan).stored
+        footprint = method.footprint(shapes, card.plan)
     except SpecError as error:
         raise BackboneError(f"{folder}: {error}") from error
     # Before anything of the size that the card claims is made.
-    if count != sum(tensor.numel() for tensor in values.values()):
-        raise BackboneError(f"{folder}: its card calls for {count} values, its files hold others.")
+    _check_count(folder, footprint, sum(tensor.numel() for tensor in values.values()))
     before = set(awake(components))
     attachment = method.attach(components, card.targets, card.plan)
     expected = {name: tensor.shape for name, tensor in attachment.state().items()}
-    if expected != {name: tensor.shape for name, tensor in values.items()}:
+    try:
+        if expected.keys() != values.keys():
+            raise ValueError("other names")
+        attachment.load(values)
+    except ValueError as error:
         attachment.remove(keep=False)
-        raise BackboneError(f"{folder}: names or shapes of its tensors do not fit its card.")
-    attachment.load(values)
+        raise BackboneError(
+            f"{folder}: names or shapes of its tensors do not fit its card."
+        ) from error
     for module in set(awake(components)) - before:
         module.training = False  # it is used, not trained: no dropout
     return attachment.remove
+
+
+def _check_count(folder: Path, footprint: Footprint, count: int) -> None:
+    """Refuse a card whose numbers are not those of its files, as far as chance lets them be known.
+
+    Raises:
+        BackboneError: names the folder.
+    """
+    fits = count == footprint.stored
+    if footprint.estimated:
+        fits = count <= footprint.active <= MOST_PRUNED * count
+    if not fits:
+        raise BackboneError(
+            f"{folder}: its card calls for {footprint.stored} values, its files hold {count}."
+        )

@@ -4,9 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import (
+    at_least,
+    check_alpha,
+    check_dropout,
+    matrices,
+    not_negative,
+    refuse_below,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +32,8 @@ class LoRA:
     )
     source: ClassVar[str] = (
         "Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, ICLR 2022, "
-        "arXiv:2106.09685; code: huggingface/peft v0.21.2"
+        "arXiv:2106.09685; rsLoRA: Kalajdzievski 2023, arXiv:2312.03732; DoRA: Liu et al., ICML "
+        "2024, arXiv:2402.09353; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
     keeps: ClassVar[tuple[str, ...]] = ("lora_A.weight", "lora_B.weight")
@@ -39,38 +46,38 @@ class LoRA:
     """Share of the adapter's input that is dropped in training, 0 to below 1."""
     rslora: bool = False
     """Whether the product is multiplied by alpha / sqrt(rank) instead, as CLIP-LoRA does."""
+    dora: bool = False
+    """Whether the length of each output's weights is learned apart from their direction."""
     weight_decay: float = 1e-4
     """Decoupled, of AdamW on the adapter's values; 1e-4 is that of diffusers' LoRA scripts."""
 
     def __post_init__(self) -> None:
         at_least("rank", self.rank, 1)
-        if self.alpha is not None and not self.alpha > 0:
-            raise SpecError(
-                f"alpha is {self.alpha}; expected more than 0, or nothing for the rank."
-            )
-        if not 0 <= self.dropout < 1:
-            raise SpecError(f"dropout is {self.dropout}; expected 0 to below 1.")
+        check_alpha(self.alpha)
+        check_dropout(self.dropout)
         not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
-        """Rank 1, and one rank more."""
-        one = sum(out + in_ for out, in_ in matrices(shapes, self.label))
-        return one, one
+        """Rank 1, and one rank more; DoRA has a length for each output besides."""
+        pairs = matrices(shapes, self.label)
+        one = sum(out + into for out, into in pairs)
+        return one + (sum(out for out, _ in pairs) if self.dora else 0), one
 
     def fit(self, budget: int, shapes: Shapes) -> "LoRA":
         """The largest rank within the budget; no larger than the widest weight has ranks."""
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, "rank 1")
         full = max(min(pair) for pair in matrices(shapes, self.label))
-        return replace(self, rank=min(budget // step, full))
+        return replace(self, rank=min(1 + (budget - smallest) // step, full))
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank."""
         return f"rank {self.rank}"
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
-        """rank * (in + out) for each weight; the product of the factors is dense."""
-        count = self.rank * self.budget_range(shapes)[0]
+        """rank * (in + out) for each weight, and the lengths; the product of factors is dense."""
+        smallest, step = self.budget_range(shapes)
+        count = smallest + (self.rank - 1) * step
         return Footprint(active=count, stored=count, support=None, estimated=False)
 
     def attach(
@@ -82,6 +89,7 @@ class LoRA:
         """PEFT's LoRA layers in place of the target Linears."""
         from peft import LoraConfig
 
+        from sparse_peft.tuners.changes import added, rescaled
         from sparse_peft.tuners.peft_attachment import PeftAttachment
 
         config = LoraConfig(
@@ -89,7 +97,13 @@ class LoRA:
             lora_alpha=self.rank if self.alpha is None else self.alpha,
             lora_dropout=self.dropout,
             use_rslora=self.rslora,
+            use_dora=self.dora,
         )
         return PeftAttachment(
-            components, targets, config, plan.seed, weight_decay=self.weight_decay
+            components,
+            targets,
+            config,
+            plan.seed,
+            weight_decay=self.weight_decay,
+            change=rescaled if self.dora else added,
         )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Shapes
 
+CLOSE = 0.02  # a size this near below the budget spends it
+
 
 def refuse_below(smallest: int, budget: int, label: str, unit: str) -> None:
     """Stop where not even the smallest of a method fits.
@@ -60,3 +62,23 @@ def not_negative(name: str, value: float) -> None:
     """
     if not value >= 0:
         raise SpecError(f"{name} is {value}; expected 0 or more.")
+
+
+def check_alpha(alpha: float | None) -> None:
+    """Refuse a scale that is not above 0.
+
+    Raises:
+        SpecError: names what is allowed.
+    """
+    if alpha is not None and not alpha > 0:
+        raise SpecError(f"alpha is {alpha}; expected more than 0, or nothing for the rank.")
+
+
+def check_dropout(dropout: float) -> None:
+    """Refuse a share that is none.
+
+    Raises:
+        SpecError: names what is allowed.
+    """
+    if not 0 <= dropout < 1:
+        raise SpecError(f"dropout is {dropout}; expected 0 to below 1.")

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sparse_peft.errors import BackboneError
+from sparse_peft.tuners.layout import FULL_TENSORS
 from sparse_peft.tuners.targets import paths_by_component, weight_of
 from sparse_peft.tuners.touched import Touched
 
@@ -73,7 +74,7 @@ def add_differences(
         for path in paths:
             weight = weight_of(components, f"{component}/{path}")
             index, difference = tensors[f"{path}.index"], tensors[f"{path}.difference"]
-            _check_sparse(f"{folder / component}: {path}", index, difference, weight.numel())
+            check_sparse(f"{folder / component}: {path}", index, difference, weight.numel())
             changes.append((Touched(weight), index, difference))
     for touched, index, difference in changes:
         touched.add(index)
@@ -87,7 +88,52 @@ def add_differences(
     return remove
 
 
-def _check_sparse(where: str, index: Tensor, difference: Tensor, size: int) -> None:
+def put_weights(
+    components: Mapping[str, nn.Module],
+    targets: Sequence[str],
+    tensors_of: Mapping[str, Mapping[str, Tensor]],
+    folder: Path,
+) -> Callable[[], None]:
+    """Put the saved weights of each component in place of its own.
+
+    Returns:
+        What puts its own back, bit for bit.
+
+    Raises:
+        BackboneError: they do not fit; nothing has changed.
+    """
+    changes: list[tuple[nn.Parameter, Tensor]] = []
+    for component, paths in paths_by_component(targets).items():
+        tensors, [name] = tensors_of[component], FULL_TENSORS
+        if tensors.keys() != {f"{path}.{name}" for path in paths}:
+            raise BackboneError(f"{folder / component} does not hold the targets of its card.")
+        for path in paths:
+            weight, saved = weight_of(components, f"{component}/{path}"), tensors[f"{path}.{name}"]
+            if saved.shape != weight.shape or saved.dtype != weight.dtype:
+                raise BackboneError(
+                    f"{folder / component}: {path} is {saved.dtype} of shape {tuple(saved.shape)}; "
+                    f"expected {weight.dtype} of shape {tuple(weight.shape)}."
+                )
+            changes.append((weight, saved))
+    originals = [weight.detach().to("cpu", copy=True) for weight, _ in changes]
+    with torch.no_grad():
+        for weight, saved in changes:
+            weight.copy_(saved)
+
+    @torch.no_grad()
+    def remove() -> None:
+        for (weight, _), original in zip(changes, originals, strict=True):
+            weight.copy_(original)
+
+    return remove
+
+
+def check_sparse(where: str, index: Tensor, difference: Tensor, size: int) -> None:
+    """Refuse what are no differences at ascending places of a weight.
+
+    Raises:
+        BackboneError: says where, and what was expected.
+    """
     fits = (
         index.dtype == torch.int32
         and difference.dtype == torch.float32

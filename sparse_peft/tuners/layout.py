@@ -4,3 +4,5 @@ PEFT_NAME = "adapter_model.safetensors"  # and beside it PEFT's adapter_config.j
 PEFT_PREFIX = "base_model.model."  # of every key in PEFT's file
 DELTA_NAME = "sparse_delta.safetensors"
 DELTA_TENSORS = ("index", "difference")  # of each weight, under its own path
+FULL_NAME = "full_weights.safetensors"
+FULL_TENSORS = ("weight",)  # of each target, whole

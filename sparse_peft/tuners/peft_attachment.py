@@ -1,6 +1,7 @@
 """Any PEFT tuner at work in the components of a backbone."""
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,11 +13,10 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, cast_adapter_dty
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sparse_peft.tuners.changes import ADAPTER, added
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
 from sparse_peft.tuners.targets import module_at, paths_by_component
-
-ADAPTER = "default"
 
 
 class PeftAttachment:
@@ -27,6 +27,7 @@ class PeftAttachment:
         seed: of the tuner's own initialisation.
         touched: how many entries of its weight a tuner layer can change, if not all.
         weight_decay: of AdamW, decoupled, on the adapter's values alone.
+        change: what a tuner layer makes of its weight, less what it was.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class PeftAttachment:
         touched: Callable[[BaseTunerLayer], int] | None = None,
         *,
         weight_decay: float = 0.0,
+        change: Callable[[BaseTunerLayer], Tensor] = added,
     ) -> None:
         self._components = {name: components[name] for name in paths_by_component(targets)}
         self._trained_before = [
@@ -50,14 +52,14 @@ class PeftAttachment:
             torch.default_generator.manual_seed(seed)
             for name, paths in paths_by_component(targets).items():
                 self._tuners[name] = _inject(self._components[name], paths, config)
-        self._layers = {target: module_at(components, target) for target in targets}
+        self._layers = {target: _layer_at(components, target) for target in targets}
         self._params = [
             param
             for component in self._components.values()
             for param in component.parameters()
             if param.requires_grad
         ]
-        self._touched, self._weight_decay = touched, weight_decay
+        self._touched, self._change, self._weight_decay = touched, change, weight_decay
         self._optimizer: torch.optim.AdamW | None = None
 
     def optimizer(self, lr: float) -> torch.optim.Optimizer:
@@ -71,8 +73,9 @@ class PeftAttachment:
     def before_forward(self, step: int) -> None:
         """Nothing to do."""
 
-    def penalty(self) -> None:
+    def penalty(self) -> Tensor | None:
         """None."""
+        return None
 
     def leaves(self) -> list[nn.Parameter]:
         """The adapter's values."""
@@ -86,12 +89,15 @@ class PeftAttachment:
         """Nothing to do."""
 
     def measured(self) -> Footprint:
-        """The values that are there."""
-        count = sum(param.numel() for param in self._params)
+        """The values that are trained, and the numbers that a file would hold now."""
+        active = sum(param.numel() for param in self._params)
+        stored = sum(
+            value.numel() for name in self._components for value in self._kept(name).values()
+        )
         support = None
         if self._touched is not None:
             support = sum(self._touched(layer) for layer in self._layers.values())
-        return Footprint(active=count, stored=count, support=support, estimated=False)
+        return Footprint(active=active, stored=stored, support=support, estimated=False)
 
     def _values(self, component: str) -> dict[str, Tensor]:
         """The adapter's tensors of one component by PEFT's names, without its prefix."""
@@ -100,6 +106,24 @@ class PeftAttachment:
             model, dict(model.named_parameters()), ADAPTER, save_embedding_layers=False
         )
         return {key: value.detach() for key, value in found.items()}
+
+    def _kept(self, component: str) -> dict[str, Tensor]:
+        """What the file of one component holds, by the same names."""
+        return self._values(component)
+
+    def _put(self, component: str, values: dict[str, Tensor]) -> None:
+        """Give the tensors of one component, by the names of `_values`, these values.
+
+        Raises:
+            ValueError: they are not the tensors of this adapter.
+        """
+        own = {name: value.shape for name, value in self._values(component).items()}
+        if own != {name: value.shape for name, value in values.items()}:
+            raise ValueError(f"the values of {component} are not those of this adapter")
+        with warnings.catch_warnings():
+            # VeRA's frozen matrices are drawn anew from the seed in its file; that is meant.
+            warnings.filterwarnings("ignore", message="Specified to not load vera_A")
+            set_peft_model_state_dict(self._components[component], values, ADAPTER)
 
     def state(self) -> dict[str, Tensor]:
         """The adapter's values and AdamW's moments."""
@@ -124,10 +148,8 @@ class PeftAttachment:
                 values[name][rest] = value
             else:
                 moments.setdefault(int(name), {})[rest] = value.clone()
-        for name, component in self._components.items():
-            if values[name].keys() != self._values(name).keys():
-                raise ValueError(f"the values of {name} are not those of this adapter")
-            set_peft_model_state_dict(component, values[name], ADAPTER)
+        for name in self._components:
+            self._put(name, values[name])
         if self._optimizer is not None:
             table = self._optimizer.state_dict()
             self._optimizer.load_state_dict({**table, "state": moments})
@@ -136,18 +158,21 @@ class PeftAttachment:
 
     def save(self, folder: Path) -> None:
         """Write PEFT's own layout into a subfolder for each component."""
-        for name, tuner in self._tuners.items():
-            config = copy.copy(tuner.peft_config[ADAPTER])
+        for name in self._tuners:
+            config = self._config(name)
             config.inference_mode = True
             config.target_modules = sorted(config.target_modules)
             config.save_pretrained(str(folder / name))
-            values = {PEFT_PREFIX + k: v.cpu().contiguous() for k, v in self._values(name).items()}
+            values = {PEFT_PREFIX + k: v.cpu().contiguous() for k, v in self._kept(name).items()}
             save_file(values, folder / name / PEFT_NAME, metadata={"format": "pt"})
+
+    def _config(self, component: str) -> PeftConfig:
+        """The settings that the file of one component shall carry."""
+        return copy.copy(self._tuners[component].peft_config[ADAPTER])
 
     def change(self, target: str) -> Float[Tensor, "out in"]:
         """The whole update of one weight."""
-        delta: Tensor = self._layers[target].get_delta_weight(ADAPTER)  # type: ignore[operator]
-        return delta.detach().float().cpu()
+        return self._change(self._layers[target]).detach().float().cpu()
 
     def remove(self, keep: bool) -> None:
         """Put the plain modules back."""
@@ -158,6 +183,12 @@ class PeftAttachment:
                 tuner.unload()
         for param, trained in self._trained_before:
             param.requires_grad_(trained)
+
+
+def _layer_at(components: Mapping[str, nn.Module], target: str) -> BaseTunerLayer:
+    layer = module_at(components, target)
+    assert isinstance(layer, BaseTunerLayer)
+    return layer
 
 
 def _inject(component: nn.Module, paths: Sequence[str], config: PeftConfig) -> BaseTuner:
@@ -174,4 +205,7 @@ def _inject(component: nn.Module, paths: Sequence[str], config: PeftConfig) -> B
         raise ValueError(f"PEFT tunes {sorted(tuner.targeted_module_names)}, not {sorted(paths)}")
     # Moments and small steps vanish in half precision; PEFT's own models do the same.
     cast_adapter_dtype(component, ADAPTER)
+    for name, param in component.named_parameters():
+        if name.endswith(f".ranknum.{ADAPTER}"):  # on a half-precision base PEFT thaws AdaLoRA's
+            param.requires_grad_(False)
     return tuner

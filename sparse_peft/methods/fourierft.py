@@ -1,0 +1,106 @@
+"""FourierFT, as PEFT does it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
+from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True)
+class FourierFT:
+    """Each weight gains the real part of the inverse Fourier transform of a sparse grid."""
+
+    name: ClassVar[str] = "fourierft"
+    title: ClassVar[str] = "Fourier Fine-Tuning"
+    label: ClassVar[str] = "FourierFT"
+    family: ClassVar[str] = "waveft"
+    sentence: ClassVar[str] = (
+        "Learns the strength of a few scattered waves; each one runs across the whole weight."
+    )
+    source: ClassVar[str] = (
+        "Gao et al., Parameter-Efficient Fine-Tuning with Discrete Fourier Transform, ICML 2024, "
+        "arXiv:2405.03003; code: huggingface/peft v0.21.2"
+    )
+    starts_at_base: ClassVar[bool] = False  # as published; see init_weights
+    keeps: ClassVar[tuple[str, ...]] = ("fourierft_spectrum",)
+
+    frequencies: int = 1000
+    """Trainable coefficients of each weight; all of them where a weight has fewer."""
+    scaling: float = 150.0
+    """Multiplies the update; with many coefficients in a small weight it must be small."""
+    random_loc_seed: int = 777
+    """Seed of the places of the coefficients; weights of equal shape share their places."""
+    init_weights: bool = False
+    """Whether they start from zero, so that nothing changes at first; published: at random."""
+    weight_decay: float = 1e-4
+    """Decoupled, of AdamW on the adapter's values."""
+
+    def __post_init__(self) -> None:
+        at_least("frequencies", self.frequencies, 1)
+        at_least("random_loc_seed", self.random_loc_seed, 0)
+        if not self.scaling > 0:
+            raise SpecError(f"scaling is {self.scaling}; expected more than 0.")
+        not_negative("weight_decay", self.weight_decay)
+
+    def counts(self, shapes: Shapes) -> list[int]:
+        """Coefficients of each weight."""
+        sizes = (out * into for out, into in matrices(shapes, self.label))
+        return [min(self.frequencies, size) for size in sizes]
+
+    def budget_range(self, shapes: Shapes) -> tuple[int, int]:
+        """One coefficient for each weight, and one more for each."""
+        matrices(shapes, self.label)
+        return len(shapes), len(shapes)
+
+    def fit(self, budget: int, shapes: Shapes) -> "FourierFT":
+        """The largest number of coefficients a weight within the budget."""
+        refuse_below(len(shapes), budget, self.label, "one coefficient for each weight")
+        most = max(out * into for out, into in matrices(shapes, self.label))
+
+        def holds(frequencies: int) -> bool:
+            return sum(replace(self, frequencies=frequencies).counts(shapes)) <= budget
+
+        return replace(self, frequencies=largest(holds, most))
+
+    def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
+        """Coefficients a weight."""
+        return f"{self.frequencies} per layer"
+
+    def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
+        """The coefficients; their places follow from the seed, and a wave changes every entry."""
+        count = sum(self.counts(shapes))
+        return Footprint(active=count, stored=count, support=None, estimated=False)
+
+    def attach(
+        self,
+        components: "Mapping[str, torch.nn.Module]",
+        targets: Sequence[str],
+        plan: Plan,
+    ) -> Attachment:
+        """PEFT's FourierFT layers in place of the target Linears."""
+        from peft import FourierFTConfig
+
+        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.targets import shapes_of
+
+        counts = dict(zip(targets, self.counts(shapes_of(components, targets)), strict=True))
+        config = FourierFTConfig(
+            n_frequency=self.frequencies,
+            n_frequency_pattern={
+                name.partition("/")[2]: count
+                for name, count in counts.items()
+                if count < self.frequencies
+            },
+            scaling=self.scaling,
+            random_loc_seed=self.random_loc_seed,
+            init_weights=self.init_weights,
+        )
+        return PeftAttachment(
+            components, targets, config, plan.seed, weight_decay=self.weight_decay
+        )

@@ -1,0 +1,162 @@
+"""LoKr, as PEFT does it."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, ClassVar
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
+from sparse_peft.methods.sizes import (
+    CLOSE,
+    at_least,
+    check_alpha,
+    largest,
+    matrices,
+    not_negative,
+    refuse_below,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+NEAREST_ROOT = -1  # as decompose_factor: factors as near to each other as they can be
+
+
+@dataclass(frozen=True)
+class LoKr:
+    """Each weight gains the Kronecker product of a small matrix and a low-rank one."""
+
+    name: ClassVar[str] = "lokr"
+    title: ClassVar[str] = "Low-Rank Kronecker Product"
+    label: ClassVar[str] = "LoKr"
+    family: ClassVar[str] = "lora"
+    sentence: ClassVar[str] = (
+        "Repeats one small pattern over each layer, and a still smaller matrix says how strongly "
+        "at each place."
+    )
+    source: ClassVar[str] = (
+        "Yeh et al., Navigating Text-To-Image Customization: From LyCORIS Fine-Tuning to Model "
+        "Evaluation, ICLR 2024, arXiv:2309.14859; code: huggingface/peft v0.21.2"
+    )
+    starts_at_base: ClassVar[bool] = True
+    # The second factor is whole where the rank reaches half its longer side, and two thin ones
+    # below.
+    keeps: ClassVar[tuple[str, ...]] = ("lokr_w1", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
+
+    rank: int = 4
+    """Rank of the larger factor; from half its longer side on, that factor is learned whole."""
+    decompose_factor: int = -1
+    """Longest side of the smaller factor; -1 makes both factors as alike as they can be."""
+    alpha: float | None = None
+    """The product is multiplied by alpha / rank; empty means alpha = rank, so 1."""
+    weight_decay: float = 1e-4
+    """Decoupled, of AdamW on the adapter's values."""
+
+    def __post_init__(self) -> None:
+        at_least("rank", self.rank, 1)
+        if self.decompose_factor != NEAREST_ROOT and self.decompose_factor < 1:
+            raise SpecError(
+                f"decompose_factor is {self.decompose_factor}; expected 1 or more, or -1."
+            )
+        check_alpha(self.alpha)
+        not_negative("weight_decay", self.weight_decay)
+
+    def _count(self, pairs: Counter[tuple[int, int]]) -> int:
+        return sum(
+            times * _values(pair, self.decompose_factor, self.rank) for pair, times in pairs.items()
+        )
+
+    def _factored(self, pairs: Counter[tuple[int, int]]) -> "Iterator[LoKr]":
+        """Rank 1 with each factor that divides differently, this method's own first."""
+        yield replace(self, rank=1)
+        roots = max(_split(side, NEAREST_ROOT)[0] for pair in pairs for side in pair)
+        for factor in range(roots, 0, -1):
+            yield replace(self, rank=1, decompose_factor=factor)
+
+    def budget_range(self, shapes: Shapes) -> tuple[int, int]:
+        """The least that any factor gives at rank 1, and one rank more there."""
+        pairs = Counter(matrices(shapes, self.label))
+        least = min(self._factored(pairs), key=lambda one: one._count(pairs))
+        smallest = least._count(pairs)
+        return smallest, max(1, replace(least, rank=2)._count(pairs) - smallest)
+
+    def fit(self, budget: int, shapes: Shapes) -> "LoKr":
+        """The largest rank within the budget, at the factor nearest to one's own that comes close.
+
+        A factor reaches only so high and so low: the ranks of the larger factor are few where both
+        are alike. Others are tried where none of its ranks is within 2 % of the budget.
+        """
+        pairs = Counter(matrices(shapes, self.label))
+        refuse_below(self.budget_range(shapes)[0], budget, self.label, "rank 1")
+        best: LoKr | None = None
+        for one in self._factored(pairs):
+            if one._count(pairs) > budget:
+                continue
+            found = one._at_most(budget, pairs)
+            if best is None or found._count(pairs) > best._count(pairs):
+                best = found
+            if best._count(pairs) >= (1 - CLOSE) * budget:
+                break
+        assert best is not None
+        return best
+
+    def _at_most(self, budget: int, pairs: Counter[tuple[int, int]]) -> "LoKr":
+        """The largest rank of this factor within the budget."""
+        whole = max(
+            (max(_split(side, self.decompose_factor)[1] for side in pair) + 1) // 2
+            for pair in pairs
+        )
+        top = largest(lambda rank: replace(self, rank=rank)._count(pairs) <= budget, max(1, whole))
+        return replace(self, rank=top)
+
+    def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
+        """The rank, and the factor where it is not the usual one."""
+        own = self.decompose_factor
+        return f"rank {self.rank}" + ("" if own == NEAREST_ROOT else f", factor {own}")
+
+    def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
+        """Both factors of each weight; the product is dense."""
+        count = self._count(Counter(matrices(shapes, self.label)))
+        return Footprint(active=count, stored=count, support=None, estimated=False)
+
+    def attach(
+        self,
+        components: "Mapping[str, torch.nn.Module]",
+        targets: Sequence[str],
+        plan: Plan,
+    ) -> Attachment:
+        """PEFT's LoKr layers in place of the target Linears."""
+        from peft import LoKrConfig
+
+        from sparse_peft.tuners.peft_attachment import PeftAttachment
+
+        alpha = self.rank if self.alpha is None else self.alpha
+        config = LoKrConfig(r=self.rank, alpha=alpha, decompose_factor=self.decompose_factor)
+        return PeftAttachment(
+            components, targets, config, plan.seed, weight_decay=self.weight_decay
+        )
+
+
+def _values(pair: tuple[int, int], factor: int, rank: int) -> int:
+    """Trainable values of one weight."""
+    (small_out, large_out), (small_in, large_in) = (_split(side, factor) for side in pair)
+    whole = rank >= max(large_out, large_in) / 2
+    large = large_out * large_in if whole else rank * (large_out + large_in)
+    return small_out * small_in + large
+
+
+@cache
+def _split(side: int, factor: int) -> tuple[int, int]:
+    """A side as a product of two numbers, the smaller first, as PEFT's LoKr takes it apart."""
+    if factor > 0 and side % factor == 0:
+        return factor, side // factor
+    most = side if factor == NEAREST_ROOT else factor
+    small, large = 1, side
+    while small < large:
+        next_small = next(n for n in range(small + 1, side + 1) if side % n == 0)
+        if next_small + side // next_small > small + large or next_small > most:
+            break
+        small, large = next_small, side // next_small
+    return min(small, large), max(small, large)

@@ -1,0 +1,43 @@
+"""FourierFT: a random start as published, or one from zero; small weights take all they hold."""
+
+import pytest
+import torch
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.fourierft import FourierFT
+from tests.methods.peft_folders import PLAN, SHAPES, TARGETS, components, inputs
+
+
+def test_it_starts_at_random_as_published_or_at_the_base_if_asked() -> None:
+    base = components()["net"](inputs())
+    for zero in (False, True):
+        parts = components()
+        attachment = FourierFT(frequencies=9, init_weights=zero).attach(parts, TARGETS, PLAN)
+        assert torch.equal(parts["net"](inputs()), base) == zero
+        assert (attachment.change("net/0").abs().max() == 0) == zero
+
+
+def test_the_change_is_the_inverse_fourier_transform_of_the_coefficients() -> None:
+    parts = components()
+    attachment = FourierFT(frequencies=9, scaling=7.0).attach(parts, TARGETS, PLAN)
+    layer = parts["net"][0]
+    grid = torch.zeros(18, 12, dtype=torch.float64)
+    places = torch.randperm(18 * 12, generator=torch.Generator().manual_seed(777))[:9]
+    grid.view(-1)[places] = layer.fourierft_spectrum["default"].detach().double()
+    expected = 7.0 * torch.fft.ifft2(grid).real
+    torch.testing.assert_close(attachment.change("net/0").double(), expected, rtol=0, atol=1e-6)
+
+
+def test_a_small_weight_takes_what_it_can_hold_and_the_rest_goes_to_the_others() -> None:
+    method = FourierFT().fit(350, SHAPES)
+    assert method.counts(SHAPES) == [206, 144]
+    attachment = method.attach(components(), TARGETS, PLAN)
+    assert attachment.measured() == method.footprint(SHAPES, PLAN)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"frequencies": 0}, {"scaling": 0.0}, {"random_loc_seed": -1}]
+)
+def test_impossible_settings_are_refused_by_name(settings: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match=f"^{next(iter(settings))} is "):
+        FourierFT(**settings)  # type: ignore[arg-type]
