@@ -59,7 +59,8 @@ class ClassesOutcome:
     classes: tuple[str, ...]
     new_classes: tuple[str, ...]
     """only tested on: base-to-new; else none"""
-    shots: int
+    shots: int | None
+    """none: every training picture"""
     seeds: tuple[int, ...]
     template: str
     budget: int | None
@@ -67,7 +68,8 @@ class ClassesOutcome:
     reproduces: str
     """what a published preset gave; empty for this project's own"""
     references: tuple[str, ...]
-    """rows made by the prepare run: zeroshot, perhaps linear_probe"""
+    """rows made by the prepare run, the one first that all others are compared with: zeroshot,
+    perhaps linear_probe; of a vision backbone linear_probe alone"""
     command: str
     prepare: Path
     """folder of the prepare run, finished or not"""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, overload
+from typing import Any, Literal, overload
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
@@ -61,6 +61,21 @@ class Preset:
         return _defaults(self.name, self.methods, name)
 
 
+@dataclass(frozen=True, kw_only=True)
+class OfDataset:
+    """What a recipe says of one data set, in place of what it says of all."""
+
+    lr: float | None = None
+    """of the recipe's first method and of all that share its rate"""
+    weight_decay: float | None = None
+    """of the head, and of every method for which the recipe names one"""
+    shared: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """settings of methods, by name"""
+    reproduces: str = ""
+
+
 @dataclass(frozen=True)
 class ClassesPreset:
     """One recipe of the few-shot task."""
@@ -77,6 +92,8 @@ class ClassesPreset:
     methods: dict[str, MethodDefaults]
     reproduces: str = ""
     """what a published recipe gave, to compare with; empty: it is this project's own"""
+    datasets: dict[str, OfDataset] = field(default_factory=dict)
+    """what differs from set to set, by the name of a published set; vtab/* for all of VTAB"""
 
     def __post_init__(self) -> None:
         if not self.lora_ranks > 0:
@@ -91,6 +108,36 @@ class ClassesPreset:
             SpecError: this preset has no learning rate for it.
         """
         return _defaults(self.name, self.methods, name)
+
+    def of(self, dataset: str) -> "ClassesPreset":
+        """The recipe as it is for a data set: itself where it says nothing of that set.
+
+        Raises:
+            SpecError: what it says of the set is wrong.
+        """
+        group = f"{dataset.partition('/')[0]}/*"
+        changes = [self.datasets[name] for name in (group, dataset) if name in self.datasets]
+        table = tables.table(self) | {"datasets": {}}
+        for own in changes:
+            _change(table, own)
+        where = f"preset {self.name}, [datasets] of {dataset!r}"
+        return tables.build(ClassesPreset, table, where) if changes else self
+
+
+def _change(table: dict[str, Any], own: OfDataset) -> None:
+    """Put what a recipe says of a data set into the table of the recipe."""
+    table["shared"] |= own.shared
+    table["training"] |= own.training
+    table["reproduces"] = own.reproduces or table["reproduces"]
+    if own.weight_decay is not None:
+        table["training"]["head_weight_decay"] = own.weight_decay
+    first = next(iter(table["methods"].values()))["lr"]
+    for name, method in table["methods"].items():
+        if own.lr is not None and method["lr"] == first:
+            method["lr"] = own.lr
+        if own.weight_decay is not None and "weight_decay" in method["fields"]:
+            method["fields"]["weight_decay"] = own.weight_decay
+        method["fields"] |= own.fields.get(name, {})
 
 
 AnyPreset = Preset | ClassesPreset

@@ -25,13 +25,16 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HEAVY = ("torch", "diffusers", "transformers", "peft", "open_clip", "timm")
+METHODS = sorted(path.stem for path in (PACKAGE / "methods").glob("[!_]*.py"))
 LIGHT = [
+    *(f"methods.{name}" for name in METHODS),
     "errors", "tables", "files", "presets", "planning", "outcome", "compare", "report.page",
     "underway", "comparison", "measure", "drawing", "classifying",
     "planning.classes", "outcome.classes", "compare.classes",
-    "methods", "methods.lora", "methods.waveft", "methods.so", "metrics.pictures", "metrics.pairs",
-    "backbones.source", "backbones.clip_source", "data.subject", "data.prompts", "data.labelled",
-    "data.shots", "data.class_folders", "data.benchmarks", "tasks.recipe", "tasks.job",
+    "methods", "tuners.snell_settings", "maths.competition", "metrics.pictures", "metrics.pairs",
+    "backbones.source", "backbones.clip_source", "backbones.vision_source",
+    "data.subject", "data.prompts", "data.labelled", "data.shots",
+    "data.class_folders", "data.benchmarks", "tasks.recipe", "tasks.job",
     "tasks.fewshot.recipe",
     "runs.spec", "runs.events", "runs.run", "runs.store", "runs.runner", "runs.client",
     "runs.launchers.local", "commands.parser", "__main__",

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from sparse_peft import tables
 from sparse_peft.backbones import clip_registry as registry
 from sparse_peft.backbones.clip_registry import CONFIG_NAME, PARTS, RANDOM
-from sparse_peft.backbones.source import BUILTIN, BUILTIN_TITLE, HUB_ID, Source
+from sparse_peft.backbones.source import BUILTIN, BUILTIN_TITLE, HUB_ID, Kind, Source, path_of
 from sparse_peft.errors import BackboneError, SpecError
 
 HUB = "hf-hub:"
@@ -39,7 +39,7 @@ USUAL_SIDE = 224  # pixels, where an architecture does not say
 class ClipSource(Source):
     """A CLIP's weights on this machine."""
 
-    kind: Literal["diffusion", "clip"] = "clip"
+    kind: Kind = "clip"
     architecture: str = ""
     """open_clip's name of it; empty where the folder says what it is"""
     tag: str = ""
@@ -116,13 +116,6 @@ def located(name: str, *, fetch: bool) -> ClipSource | None:
         )
     architecture, _, tag = name.rpartition("/")
     return _published(name, architecture.replace("/", "-"), tag, fetch)
-
-
-def path_of(written: str) -> Path | None:
-    """What a person named, ~ being their home; None where nothing is called so."""
-    path = os.path.expanduser(written)
-    # Unlike Path.exists it does not raise for a name that is too long for the disk.
-    return Path(path) if os.path.exists(path) else None
 
 
 def _in_folder(identity: str, folder: Path, title: str) -> ClipSource:

@@ -1,10 +1,12 @@
 """Where a backbone's files are, what they are made of and their fingerprint; no torch.
 
-What is said here of pipelines is said of CLIPs in `clip_source`, to which these functions turn.
+What is said here of pipelines is said of CLIPs in `clip_source` and of vision backbones in
+`vision_source`, to which these functions turn.
 """
 
 import hashlib
 import json
+import os
 import re
 import struct
 from dataclasses import dataclass
@@ -31,6 +33,8 @@ HUB_LEFT_OUT = ("*.fp16.*", "*.non_ema.*", "*.bf16.*", "safety_checker/*")
 INDEX = ".safetensors.index.json"  # names the shards of a component's weights
 HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
 
+Kind = Literal["diffusion", "clip", "vision"]
+
 # Which weights of a UNet the methods tune, by the end of their module path.
 TARGETS = {
     "attention": r"\.attn\d\.(to_q|to_k|to_v|to_out\.0)$",
@@ -46,7 +50,7 @@ class Source:
     folder: Path
     family: str
     title: str
-    kind: Literal["diffusion", "clip"] = "diffusion"
+    kind: Kind = "diffusion"
 
     @property
     def known_nouns(self) -> tuple[str, ...]:
@@ -69,21 +73,22 @@ def resolve(name: str, task: str = "dreambooth") -> Source:
     """The backbone called `builtin`, a local diffusers folder, or a hub id (`owner/name@revision`).
 
     Args:
-        task: "fewshot" wants a CLIP instead, by the names of `clip_source.resolve`.
+        task: "fewshot" wants a CLIP or a vision backbone instead, by the names of
+            `clip_source.resolve` and `vision_source.resolve`.
 
     Raises:
         BackboneError: nothing of that name, not a diffusers folder, or a pipeline of another class.
     """
     if task == "fewshot":
-        from sparse_peft.backbones import clip_source  # it builds on this module
+        from sparse_peft.backbones import clip_source, vision_source  # they build on this module
 
-        return clip_source.resolve(name)
+        return vision_source.resolve(name) if _is_vision(name) else clip_source.resolve(name)
     if name == "builtin":
         return _source("builtin", BUILTIN / "pipeline", BUILTIN_TITLE)
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return _source(str(folder.resolve()), folder.resolve(), folder.name)
-    if folder.is_file():
+    path = path_of(name)
+    if path is not None and path.is_dir():
+        return _source(str(path.resolve()), path.resolve(), path.name)
+    if path is not None:
         raise BackboneError(
             f"--backbone {name} is a file. Use builtin, a diffusers folder, or a hub id."
         )
@@ -102,15 +107,22 @@ def found(name: str, task: str = "dreambooth") -> Source | None:
         BackboneError: as in `resolve`, for what is on this machine and no pipeline.
     """
     if task == "fewshot":
-        from sparse_peft.backbones import clip_source
+        from sparse_peft.backbones import clip_source, vision_source
 
-        return clip_source.found(name)
-    if name == "builtin" or Path(name).expanduser().exists() or not HUB_ID.fullmatch(name):
+        return vision_source.found(name) if _is_vision(name) else clip_source.found(name)
+    if name == "builtin" or path_of(name) is not None or not HUB_ID.fullmatch(name):
         return resolve(name)
     folder = _downloaded(name)
     if folder is None or not _complete(folder):
         return None
     return _source(name, folder, name.split("/")[1])
+
+
+def path_of(written: str) -> Path | None:
+    """What a person named, ~ being their home; None where nothing is called so."""
+    path = os.path.expanduser(written)
+    # Unlike Path.exists it does not raise for a name that is too long for the disk.
+    return Path(path) if os.path.exists(path) else None
 
 
 def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
@@ -119,6 +131,10 @@ def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
         from sparse_peft.backbones import clip_source
 
         return clip_source.shapes(source, targets)
+    if source.kind == "vision":
+        from sparse_peft.backbones import vision_source
+
+        return vision_source.shapes(source, targets)
     pattern = re.compile(TARGETS[targets])
     found = {
         f"unet/{path}": shape
@@ -139,10 +155,20 @@ def fingerprint(source: Source) -> str:
         from sparse_peft.backbones import clip_source
 
         return clip_source.fingerprint(source)
+    if source.kind == "vision":
+        from sparse_peft.backbones import vision_source
+
+        return vision_source.fingerprint(source)
     whole = hashlib.sha256()
     for path in sorted(source.folder.rglob("*.safetensors")):
         whole.update(file_sha256(path).encode())
     return whole.hexdigest()
+
+
+def _is_vision(name: str) -> bool:
+    from sparse_peft.backbones.vision_names import is_vision
+
+    return is_vision(name)
 
 
 def file_sha256(path: Path) -> str:

@@ -3,8 +3,11 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Literal
 
 from sparse_peft.errors import SpecError
+
+ALL = "all"
 
 
 def whole_number(text: str) -> int:
@@ -13,6 +16,11 @@ def whole_number(text: str) -> int:
         return int(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from error
+
+
+def shots(text: str) -> int | Literal["all"]:
+    """A number of training pictures a class, or all of them."""
+    return "all" if text == ALL else whole_number(text)
 
 
 def home_folder(path: Path) -> Path:

@@ -29,6 +29,8 @@ def run(options: argparse.Namespace) -> int:
 
     from sparse_peft.tasks.fewshot.classify import classify
 
+    if draw := which_draw(options.trained):
+        print(draw, file=sys.stderr)
     pictures = {str(path): path for path in options.pictures}
     rows = classify(folders, pictures, torch.device("cpu"), begin)
     if options.json:
@@ -71,11 +73,27 @@ def classifiers(folder: Path) -> dict[str, Path]:
     return _first_draw(folder, found)
 
 
+def which_draw(folder: Path) -> str:
+    """Whose answers these are, in a sentence; empty where there was one draw."""
+    seeds = _seeds(folder)
+    if len(seeds) < 2:
+        return ""
+    text = f"The answers are those of the first draw of {len(seeds)}, seed {seeds[0]}."
+    return f"{text} For another give one of the folders below {folder / 'adapters'}."
+
+
 def _first_draw(folder: Path, found: dict[str, Path]) -> dict[str, Path]:
-    path = folder / "comparison.json"
-    if not path.is_file():
+    seeds = _seeds(folder)
+    if not seeds:
         return found
-    first = f"-s{tables.read_json(path).get('seeds', [None])[0]}"
     return {
-        name: place for name, place in found.items() if name.endswith(first) or "-s" not in name
+        name: place
+        for name, place in found.items()
+        if name.endswith(f"-s{seeds[0]}") or "-s" not in name
     } or found
+
+
+def _seeds(folder: Path) -> list[int]:
+    """Of the draws of a written comparison; none where the folder is no such."""
+    path = folder / "comparison.json"
+    return list(tables.read_json(path).get("seeds", [])) if path.is_file() else []

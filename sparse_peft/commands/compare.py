@@ -11,12 +11,13 @@ from typing import Any
 from sparse_peft import compare as comparing
 from sparse_peft import files
 from sparse_peft.commands import compare_classes, compare_subject
-from sparse_peft.commands.arguments import check_place, whole_number
+from sparse_peft.commands.arguments import check_place, shots, whole_number
 from sparse_peft.commands.progress import Progress
 from sparse_peft.data.findings import Finding
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import any_outcome
 from sparse_peft.planning import AnyPlan, read_plan, same
+from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs import client, process
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import ComparisonSpec
@@ -25,9 +26,11 @@ from sparse_peft.runs.store import Store
 TASKS = {"dreambooth": compare_subject.wanted, "fewshot": compare_classes.wanted}
 OPTIONS = {  # of one task alone
     "dreambooth": ("noun", "token", "captions", "prompts", "train_seeds"),
-    "fewshot": ("shots", "test", "dataset", "root", "template", "seeds", "base_to_new"),
-}
-BEFORE = {"dreambooth": "base", "fewshot": "zeroshot"}  # what the first run gives
+    "fewshot": (
+        "shots", "test", "dataset", "root", "template", "seeds", "base_to_new", "evaluate",
+    ),
+}  # fmt: skip
+BASE = "base"  # what the first run of one subject gives
 EXIT_PARTLY = 1
 POLL_SECONDS = 0.1
 OUT_NOTES = "out-folders"  # home/out-folders/<comparison>: which --out folder it is for
@@ -53,7 +56,8 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add_(
         "--backbone",
         default="builtin",
-        help="builtin, a hub id or a local folder; fewshot: ViT-B-16/openai and all of open_clip",
+        help="builtin, a hub id or a local folder; fewshot: ViT-B-16/openai and all of open_clip, "
+        "or timm:vit_base_patch16_224@FILE and the like",
     )
     add_("--methods", metavar="NAMES", help="names from `methods`, with commas")
     add_(
@@ -91,10 +95,15 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
 
 def _add_classes(group: argparse._ArgumentGroup) -> None:
     add_ = group.add_argument
-    add_("--shots", type=whole_number, metavar="K", help="training pictures a class; 4")
+    add_("--shots", type=shots, metavar="K", help="training pictures a class; 4; or all")
     add_("--test", type=Path, metavar="DIR", help="test pictures; else those not drawn")
-    add_("--dataset", metavar="NAME", help="a published set, such as eurosat, below --root")
-    add_("--root", type=Path, metavar="DIR", help="holds data sets as CoOp lays them out")
+    add_("--dataset", metavar="NAME", help="a published set below --root: eurosat, vtab/cifar ...")
+    add_("--root", type=Path, metavar="DIR", help="holds data sets as CoOp or SNELL lays them out")
+    add_(
+        "--evaluate",
+        choices=("val", "test"),
+        help="the split that is tested on; val for FGVC and VTAB-1k, else test, if left out",
+    )
     add_("--template", metavar="TEXT", help="such as 'a photo of a {}.'; coop: the data set's own")
     add_("--seeds", type=whole_number, metavar="N", help="draws of the shots; 3 if left out")
     add_(
@@ -108,7 +117,7 @@ def run(options: argparse.Namespace) -> int:
     """Submit the comparison or go on with it, follow it, and write its results."""
     home: Path = options.home
     comparison, chosen = _submitted(options)
-    labels = {chosen.prepare: BEFORE[options.task]} | {run.run: run.id for run in chosen.runs}
+    labels = {chosen.prepare: _before(chosen)} | {run.run: run.id for run in chosen.runs}
     steps = {run.run: run.training.steps for run in chosen.runs}
     try:
         Progress(labels, steps).follow(client.watch(home, comparison))
@@ -119,6 +128,11 @@ def run(options: argparse.Namespace) -> int:
     value = comparing.write(options.out, any_outcome(home, comparison))
     print(options.out.resolve() / "index.html")
     return _status(value)
+
+
+def _before(plan: AnyPlan) -> str:
+    """What the run that all others wait for gives first."""
+    return plan.references[0] if isinstance(plan, ClassesPlan) else BASE
 
 
 def _status(value: dict[str, Any]) -> int:

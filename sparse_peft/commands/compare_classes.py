@@ -5,16 +5,22 @@ import tempfile
 from pathlib import Path
 
 from sparse_peft import presets
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.clip_names import ClipSource
+from sparse_peft.backbones.vision_names import VisionSource
+from sparse_peft.commands.arguments import ALL
 from sparse_peft.commands.wanted import Wanted, method_names
 from sparse_peft.data import benchmarks
 from sparse_peft.data.class_folders import open_classes
 from sparse_peft.data.findings import Finding
 from sparse_peft.data.labelled import Labelled
+from sparse_peft.data.published.transfer import is_transfer
 from sparse_peft.errors import SpecError
 from sparse_peft.planning.classes import ClassesChoices, check, plan
+from sparse_peft.tasks.fewshot.recipe import Classes, Tested
 
 METHODS = "zeroshot,waveft,lora,so"
+VISION_METHODS = "linear_probe,waveft,lora,so"
 SHOTS, SEED, SEEDS = 4, 1, 3
 
 
@@ -24,8 +30,10 @@ def wanted(options: argparse.Namespace) -> Wanted:
     Raises:
         UserError: something has to be mended first.
     """
-    source = clip_source.resolve(options.backbone)
-    preset = presets.preset(options.preset, "fewshot", source.family)
+    source = sources.resolve(options.backbone, "fewshot")
+    assert isinstance(source, ClipSource | VisionSource)
+    vision = source.kind == "vision"
+    preset = presets.preset(options.preset, "fewshot", source.family).of(options.dataset or "")
     with tempfile.TemporaryDirectory() as scratch:
         labelled, findings = _labelled(options, Path(scratch), source.side)
         choices = ClassesChoices(
@@ -33,20 +41,34 @@ def wanted(options: argparse.Namespace) -> Wanted:
             labelled=labelled,
             dataset_id=labelled.id,
             preset=preset,
-            methods=method_names(options.methods or METHODS),
-            shots=_given(options.shots, SHOTS),
+            methods=method_names(options.methods or (VISION_METHODS if vision else METHODS)),
+            shots=None if options.shots == ALL else _given(options.shots, SHOTS),
             budget=options.budget,
             steps=options.steps,
             template=_template(options),
             seed=_given(options.seed, SEED),
             seeds=_given(options.seeds, SEEDS),
             base_to_new=bool(options.base_to_new),
+            evaluate=options.evaluate or _usual_split(options.dataset),
         )
         check(choices)
         labelled.save(Path(scratch), options.home / "data")
     spec, runs, content = plan(choices, options.home)
     prompt = content.shared.prompts()[0]
-    return Wanted(spec, runs, content, (*findings, f'CLIP reads: "{prompt}" and so on'))
+    said = _about_test(content.shared) if vision else f'CLIP reads: "{prompt}" and so on'
+    return Wanted(spec, runs, content, (*findings, said))
+
+
+def _usual_split(dataset: str | None) -> Tested:
+    """Sets that come with pictures to choose settings on are tested on these."""
+    return "val" if is_transfer(dataset or "") else "test"
+
+
+def _about_test(shared: Classes) -> str:
+    return (
+        f"Learned from {' and '.join(shared.learn_from)}, tested on {shared.evaluate}; what counts "
+        "is the end of each training, not its best step."
+    )
 
 
 def _given(value: int | None, otherwise: int) -> int:

@@ -60,5 +60,7 @@ def _length(preset: AnyPreset) -> str:
     if isinstance(training, ClassTrainingDefaults):
         least = f", at least {training.least_steps}" if training.least_steps > 1 else ""
         most = f", at most {training.most_steps}" if training.most_steps else ""
+        if training.epochs is not None:
+            return f"{training.epochs} epochs{least}{most}"
         return f"{training.steps_per_shot} steps a shot{least}{most}"
     return f"{training.steps} steps"

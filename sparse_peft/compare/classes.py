@@ -17,7 +17,6 @@ from sparse_peft.measure.classes import Prepared, read_prepared
 from sparse_peft.metrics import intervals, label_pairs, labels
 from sparse_peft.report.classes.predictions import LEARNED, Said, predictions_csv
 from sparse_peft.report.classes.sheet import draw as chart
-from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
 FORMAT = 1
 
@@ -79,11 +78,11 @@ def assemble(outcome: ClassesOutcome) -> dict[str, Any]:
         "device": told.get("device"),
         "versions": told.get("versions", {}),
         "command": outcome.command,
-        "reference": ZERO_SHOT,
+        "reference": outcome.references[0],
         "examples": {str(place): f"pictures/{place}.png" for place in sorted(shown)},
         "names": {str(place): outcome.names.get(place, "") for place in sorted(shown)},
         "runs": [row.value | {"confused": confused(row, shown)} for row in rows],
-        "pairs": _pairs(rows),
+        "pairs": _pairs(rows, outcome.references[0]),
     }
 
 
@@ -134,7 +133,7 @@ def _intervals(outcome: ClassesOutcome, prepared: Prepared | None) -> dict[str, 
     }
 
 
-def _pairs(rows: Sequence[ClassRow]) -> list[dict[str, Any]]:
+def _pairs(rows: Sequence[ClassRow], reference: str) -> list[dict[str, Any]]:
     columns = {
         row.value["method"]: {seed: one.answers for seed, one in row.said.items()}
         for row in rows
@@ -144,7 +143,7 @@ def _pairs(rows: Sequence[ClassRow]) -> list[dict[str, Any]]:
         {"metric": "accuracy"}
         | pair._asdict()
         | {"losses": pair.of - pair.wins - pair.ties, "difference": pair.difference._asdict()}
-        for pair in label_pairs.all_pairs(columns, ZERO_SHOT)
+        for pair in label_pairs.all_pairs(columns, reference)
     ]
 
 

@@ -1,4 +1,4 @@
-"""The 11 published sets that few-shot methods are compared on, opened where they lie."""
+"""Published sets, opened where they lie: CoOp's 11, and the 24 of FGVC and VTAB-1k."""
 
 import dataclasses
 from pathlib import Path
@@ -8,6 +8,7 @@ from sparse_peft.data.findings import Finding
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.data.published import fgvc, imagenet, split_json
 from sparse_peft.data.published.layouts import LAYOUTS, Layout, folder_of, layout_named
+from sparse_peft.data.published.transfer import is_transfer, open_transfer
 from sparse_peft.errors import DataError
 
 NAMES = tuple(layout.name for layout in LAYOUTS)
@@ -22,13 +23,16 @@ def open_benchmark(name: str, root: Path) -> tuple[Labelled, tuple[Finding, ...]
     tells people to link sets that they have elsewhere.
 
     Args:
-        name: one of NAMES; case, - and _ do not matter, and `fgvc` is understood.
+        name: one of NAMES; case, - and _ do not matter, and `fgvc` is understood. Or one of
+            `transfer.NAMES`, such as fgvc/cub and vtab/cifar.
         root: the folder that the folders of the sets are in, $DATA in CoOp's DATASETS.md.
 
     Raises:
         DataError: a file is missing, or contradicts the others.
         SpecError: a file is not JSON.
     """
+    if is_transfer(name):
+        return open_transfer(name, root)
     layout = layout_named(name)
     folder, findings = folder_of(layout, root)
     classes, pictures = _SPECIAL.get(layout.name, split_json.read)(layout, folder)
@@ -44,9 +48,9 @@ def open_benchmark(name: str, root: Path) -> tuple[Labelled, tuple[Finding, ...]
 def template(name: str) -> str:
     """CoOp's prompt for a set, {} where the class goes.
 
-    CLIP-LoRA and SO use "a photo of a {}." for every set.
+    CLIP-LoRA and SO use "a photo of a {}." for every set, and so do we where CoOp has none.
     """
-    return layout_named(name).template
+    return Layout.template if is_transfer(name) else layout_named(name).template
 
 
 def _about(layout: Layout, labelled: Labelled) -> list[Finding]:

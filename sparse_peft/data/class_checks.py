@@ -52,7 +52,7 @@ def check(classes: Sequence[str], seen: Sequence[Seen], wanted_side: int) -> lis
         *_tested_and_trained(seen),
         *_nearly_in_two_classes(seen),
         *_uneven(classes, seen),
-        *_small(seen, wanted_side),
+        *small([each.side for each in seen], wanted_side),
         *_animated(seen),
     ]
 
@@ -189,14 +189,19 @@ def _uneven(classes: Sequence[str], seen: Sequence[Seen]) -> Iterator[Finding]:
         )
 
 
-def _small(seen: Sequence[Seen], wanted_side: int) -> Iterator[Finding]:
-    small = [s.side for s in seen if s.side < wanted_side]
-    if small:
+def small(sides: Sequence[int], wanted_side: int) -> Iterator[Finding]:
+    """That pictures are smaller than what the backbone sees.
+
+    Args:
+        sides: the shorter one of each picture, in pixels.
+    """
+    less = [side for side in sides if side < wanted_side]
+    if less:
         yield Finding(
             None,
             "info",
-            f"{len(small):,} of {len(seen):,} pictures are smaller than the {wanted_side} px that"
-            f" the backbone sees (the smallest has {min(small)} px); they are enlarged.",
+            f"{len(less):,} of {len(sides):,} pictures are smaller than the {wanted_side} px that"
+            f" the backbone sees (the smallest has {min(less)} px); they are enlarged.",
         )
 
 

@@ -13,7 +13,6 @@ from sparse_peft.data.labelled import Labelled, Split
 from sparse_peft.errors import DataError, SpecError
 
 TRAINABLE: tuple[Split, ...] = ("pool", "train")
-TESTABLE: tuple[Split, ...] = ("pool", "test")
 MOST_NAMED = 5  # classes in one sentence
 
 
@@ -26,16 +25,25 @@ class Draw:
     test: tuple[int, ...]
 
 
-def draw(labelled: Labelled, shots: int, seed: int, classes: Sequence[int] | None = None) -> Draw:
+def draw(
+    labelled: Labelled,
+    shots: int | None,
+    seed: int,
+    classes: Sequence[int] | None = None,
+    learn_from: Sequence[Split] = TRAINABLE,
+    evaluate: Split = "test",
+) -> Draw:
     """The shots of each class, and the pictures to test on.
 
     A published draw of so many shots by this seed is taken as it is. A class of a published set
     with fewer pictures than shots is drawn from with replacement, as CoOp does. What is drawn from
-    the pool is not tested on; pictures of the split "val" are neither drawn nor tested on.
+    the pool is not tested on; pictures of a split that neither is named are left alone.
 
     Args:
-        shots: a class.
+        shots: a class; None: every picture that may be drawn.
         classes: labels to draw; None: all.
+        learn_from: the splits that are drawn from.
+        evaluate: the split that is tested on, beside what is left of the pool.
 
     Raises:
         SpecError, DataError: what `check_shots` says.
@@ -44,31 +52,42 @@ def draw(labelled: Labelled, shots: int, seed: int, classes: Sequence[int] | Non
         training, the whole test set for testing. Their one stream of random numbers runs through
         all classes; ours are keyed by class, so that a class more changes no other's draw.
     """
-    check_shots(labelled, shots, classes)
+    check_shots(labelled, shots, classes, learn_from, evaluate)
     labels = _labels(labelled, classes)
     published = labelled.drawn.get(f"{shots}-{seed}")
-    if published is None:
-        chosen = {label: _ranked(labelled, label, shots, seed) for label in labels}
+    if shots is None:
+        chosen = {label: labelled.places(label, *learn_from) for label in labels}
+    elif published is None:
+        chosen = {label: _ranked(labelled, label, shots, seed, learn_from) for label in labels}
     else:
         chosen = _of_published(labelled, labels, published)
     train = [place for places in chosen.values() for place in places]
     taken = set(train)
-    testable = (place for label in labels for place in labelled.places(label, *TESTABLE))
+    testable = (place for label in labels for place in labelled.places(label, "pool", evaluate))
     test = [place for place in testable if place not in taken]
     return Draw(tuple(train), tuple(test))
 
 
-def check_shots(labelled: Labelled, shots: int, classes: Sequence[int] | None = None) -> None:
+def check_shots(
+    labelled: Labelled,
+    shots: int | None,
+    classes: Sequence[int] | None = None,
+    learn_from: Sequence[Split] = TRAINABLE,
+    evaluate: Split = "test",
+) -> None:
     """Return if so many shots a class can be drawn and something is left to test on.
 
+    Where all pictures are taken, a class may have none in one of the splits: that is how the set
+    was published.
+
     Args:
-        classes: labels that will be drawn; None: all.
+        shots, classes, learn_from, evaluate: as of `draw`.
 
     Raises:
         SpecError: no shots at all.
         DataError: one class only, a class with too few pictures, or with none left to test on.
     """
-    if shots < 1:
+    if shots is not None and shots < 1:
         raise SpecError(f"shots is {shots}; expected 1 or more pictures of each class.")
     labels = _labels(labelled, classes)
     if len(labels) < 2:
@@ -76,20 +95,48 @@ def check_shots(labelled: Labelled, shots: int, classes: Sequence[int] | None = 
         raise DataError(
             f"There is one class only ({listed(names)}); at least two are needed to tell apart."
         )
-    _check_tested(labelled, labels)
-    _check_enough(labelled, shots, labels)
+    if shots is None:
+        _check_all(labelled, labels, learn_from, evaluate)
+        return
+    _check_tested(labelled, labels, evaluate)
+    _check_enough(labelled, shots, labels, learn_from, evaluate)
 
 
-def _check_tested(labelled: Labelled, labels: Sequence[int]) -> None:
-    testable = labelled.counts(*TESTABLE)
+def _check_all(
+    labelled: Labelled, labels: Sequence[int], learn_from: Sequence[Split], evaluate: Split
+) -> None:
+    if evaluate in learn_from:
+        raise SpecError(f"the pictures of {evaluate} are trained on, so none are left to test on")
+    have, test = labelled.counts(*learn_from), labelled.counts(evaluate)
+    learned = sum(have[label] > 0 for label in labels)
+    if learned < 2:
+        raise DataError(
+            f"Of the classes of {labelled.title}, {learned} have pictures to learn from"
+            f" ({' and '.join(learn_from)}); at least two are needed."
+        )
+    if not sum(test[label] for label in labels):
+        raise DataError(
+            f"{labelled.title} has no pictures of {evaluate} to test on, and all others are learned"
+            " from. Give test pictures, or a number of shots."
+        )
+
+
+def _check_tested(labelled: Labelled, labels: Sequence[int], evaluate: Split) -> None:
+    testable = labelled.counts("pool", evaluate)
     bare = [shown(labelled.classes[label]) for label in labels if testable[label] == 0]
     if bare:
         raise DataError(f"There is no picture to test on of {listed(bare, MOST_NAMED)}; add some.")
 
 
-def _check_enough(labelled: Labelled, shots: int, labels: Sequence[int]) -> None:
+def _check_enough(
+    labelled: Labelled,
+    shots: int,
+    labels: Sequence[int],
+    learn_from: Sequence[Split],
+    evaluate: Split,
+) -> None:
     """Of its own pictures a class needs its shots, and one more where it has no test pictures."""
-    have, test = labelled.counts(*TRAINABLE), labelled.counts("test")
+    have, test = labelled.counts(*learn_from), labelled.counts(evaluate)
     in_place = labelled.root is not None
     spares = {label: 0 if test[label] else 1 for label in labels}
     least = 1 if in_place else shots
@@ -117,9 +164,11 @@ def _labels(labelled: Labelled, classes: Sequence[int] | None) -> Sequence[int]:
     return range(len(labelled.classes)) if classes is None else classes
 
 
-def _ranked(labelled: Labelled, label: int, shots: int, seed: int) -> list[int]:
+def _ranked(
+    labelled: Labelled, label: int, shots: int, seed: int, learn_from: Sequence[Split]
+) -> list[int]:
     """The first `shots` pictures of a shuffled class; too few are drawn with replacement."""
-    places = labelled.places(label, *TRAINABLE)
+    places = labelled.places(label, *learn_from)
     # `random()` alone is promised to stay the same in every version of Python; `sample` is not.
     dice = random.Random(f"{seed}/{labelled.classes[label]}")
     if len(places) < shots:

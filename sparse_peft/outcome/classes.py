@@ -4,14 +4,18 @@ import shlex
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from sparse_peft import tables
+from sparse_peft.backbones.vision_names import is_vision
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.data.labelled import DATA_FILE, Labelled
 from sparse_peft.outcome.run import run_outcome, why
 from sparse_peft.planning.classes import ClassesPlan
-from sparse_peft.presets import CHANGED, all_presets
+from sparse_peft.presets import CHANGED, ClassesPreset, all_presets
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow
+from sparse_peft.tasks.fewshot.recipe import Classes
 
 
 def classes_outcome(
@@ -44,7 +48,7 @@ def classes_outcome(
         reproduces=_reproduces(plan),
         references=plan.references,
         command=command(plan, labelled, (*plan.references, *methods), shared.seeds),
-        recipe={name: getattr(shared, name) for name in RECIPE},
+        recipe=_recipe(shared),
         prepare=RunDirectory.of(home, plan.prepare).path,
         prepare_state=prepare.state,
         prepare_error=why(prepare, prepare),
@@ -60,7 +64,16 @@ def classes_outcome(
     )  # fmt: skip
 
 
-RECIPE = ("targets", "augmentation", "smallest_crop", "scale", "precision")
+RECIPE = ("targets", "augmentation", "smallest_crop", "scale", "precision", "learn_from",
+          "evaluate")  # fmt: skip
+OF_VISION = ("jitter", "view", "cls_token", "drop_path")
+
+
+def _recipe(shared: Classes) -> dict[str, Any]:
+    """What all trainings have in common, as JSON has it."""
+    names = (*RECIPE, *OF_VISION) if is_vision(shared.backbone) else RECIPE
+    table = tables.table(shared)
+    return {name: table[name] for name in names}
 
 
 @lru_cache(maxsize=8)
@@ -73,8 +86,8 @@ def _labelled(folder: Path, stamp: int) -> Labelled:
 def _reproduces(plan: ClassesPlan) -> str:
     """What the preset says it reproduces, unless a person changed it."""
     for preset in all_presets():
-        if preset.task == plan.task and preset.name == plan.preset:
-            return str(getattr(preset, "reproduces", ""))
+        if isinstance(preset, ClassesPreset) and preset.name == plan.preset:
+            return preset.of(plan.title).reproduces
     return ""
 
 
@@ -90,13 +103,16 @@ def command(
         words += ["--pictures", "DIR"]
         if any(picture.split == "test" for picture in labelled.pictures):
             words += ["--test", "DIR"]
-    words += ["--shots", str(shared.shots), "--backbone", plan.backbone]
+    shots = "all" if shared.shots is None else str(shared.shots)
+    words += ["--shots", shots, "--evaluate", shared.evaluate, "--backbone", plan.backbone]
     words += ["--methods", ",".join(methods), "--budget", str(plan.budget)]
     words += ["--preset", "FILE" if plan.preset.endswith(CHANGED) else plan.preset]
     if plan.runs:
         words += ["--steps", str(plan.runs[0].training.steps)]
     if shared.new_classes:
         words += ["--base-to-new"]
-    words += ["--template", shared.template, "--seed", str(seeds[0])]
+    if not is_vision(plan.backbone):
+        words += ["--template", shared.template]
+    words += ["--seed", str(seeds[0])]
     words += ["--seeds", str(len(seeds)), "--out", "DIR"]
     return shlex.join(words)

@@ -67,7 +67,7 @@ def check_methods(methods: tuple[str, ...], references: tuple[str, ...] = ()) ->
         raise SpecError("--methods is empty; name at least one, such as waveft,lora,so.")
     for name in methods:
         if name not in references:
-            method_named(name)
+            method_named(name, references)
     repeated = {name for name in methods if methods.count(name) > 1}
     if repeated:
         raise SpecError(f"--methods names {', '.join(sorted(repeated))} twice; name each once.")

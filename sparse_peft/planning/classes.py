@@ -9,6 +9,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.data.base_new import halves
 from sparse_peft.data.labelled import DATA_FILE, Labelled
+from sparse_peft.data.published.transfer import joins_val
 from sparse_peft.data.shots import check_shots
 from sparse_peft.errors import SpecError
 from sparse_peft.files import sha256
@@ -31,6 +32,8 @@ from sparse_peft.tasks.fewshot.recipe import (
     ClassPrepareSettings,
     ClassTraining,
     ClassTrainSettings,
+    Learned,
+    Tested,
 )
 
 REFERENCES = (ZERO_SHOT, LINEAR_PROBE)  # computed from frozen features, outside the budget
@@ -47,8 +50,10 @@ class ClassesChoices:
     """id below data/"""
     preset: ClassesPreset
     methods: tuple[str, ...]
-    """names of methods and of references; zero-shot is always there"""
-    shots: int
+    """names of methods and of references; a CLIP's zero-shot is always there, and the linear probe
+    of a vision backbone"""
+    shots: int | None
+    """None: every training picture"""
     budget: int | None = None
     """trainable values; None takes the preset's"""
     steps: int | None = None
@@ -61,6 +66,8 @@ class ClassesChoices:
     """how many, counted up from the first"""
     base_to_new: bool = False
     """learn the first half of the classes, test on both halves"""
+    evaluate: Tested = "test"
+    """the split that is tested on"""
     owner: str = "local"
     allow_over: bool = False
     """whether a method that cannot go so low is taken at its smallest"""
@@ -69,6 +76,12 @@ class ClassesChoices:
     def trained(self) -> tuple[str, ...]:
         """The methods that are trained."""
         return tuple(name for name in self.methods if name not in REFERENCES)
+
+    @property
+    def learn_from(self) -> tuple[Learned, ...]:
+        """The splits that are drawn from; VTAB's published training takes both of its own."""
+        joined = self.evaluate == "test" and joins_val(self.labelled.title)
+        return ("train", "val") if joined else ("pool", "train")
 
 
 @dataclass(frozen=True)
@@ -114,17 +127,41 @@ def check(choices: ClassesChoices) -> None:
     check_methods(choices.methods, REFERENCES)
     if not 1 <= choices.seeds <= MOST_SEEDS:
         raise SpecError(f"--seeds is {choices.seeds}; use 1 to {MOST_SEEDS}.")
-    if choices.shots < 1:
+    if choices.shots is not None and choices.shots < 1:
         raise SpecError(f"--shots is {choices.shots}; use 1 or more pictures of each class.")
     if choices.steps is not None and choices.steps < 1:
         raise SpecError(f"--steps is {choices.steps}; use 1 or more.")
     check_seed(choices.seed)
     check_seed(min(choices.seed + choices.seeds - 1, MOST_SEED + 1))
-    check_shots(choices.labelled, choices.shots)
+    check_shots(choices.labelled, choices.shots, None, choices.learn_from, choices.evaluate)
+    _check_backbone(choices)
     shapes = sources.shapes(choices.source, choices.preset.shared.targets)
     budget = budget_within(choices.budget, choices.preset, shapes, choices.source.title)
     if not choices.allow_over:
         check_sizes(choices.trained, choices.preset, budget, shapes, choices.seed)
+
+
+def _check_backbone(choices: ClassesChoices) -> None:
+    """Refuse what the backbone cannot do."""
+    title, vision = choices.source.title, choices.source.kind == "vision"
+    if vision and ZERO_SHOT in choices.methods:
+        raise SpecError(
+            f"{title} reads no words, so there is no zero-shot. Leave {ZERO_SHOT} out: what every "
+            f"method is compared with there is {LINEAR_PROBE}."
+        )
+    if vision and choices.base_to_new:
+        raise SpecError(
+            f"{title} reads no words, so it cannot name classes that it was not shown. Leave "
+            "--base-to-new out, or choose a CLIP."
+        )
+    if vision and choices.template is not None:
+        raise SpecError(f"{title} reads no words. Leave --template out, or choose a CLIP.")
+    shared = choices.preset.shared
+    if not vision and (shared.view or shared.cls_token or shared.drop_path):
+        raise SpecError(
+            f"preset {choices.preset.name}: view, cls_token and drop_path are of vision backbones; "
+            f"{title} is none."
+        )
 
 
 def plan(choices: ClassesChoices, home: Path) -> tuple[ComparisonSpec, list[RunSpec], ClassesPlan]:
@@ -147,7 +184,8 @@ def plan(choices: ClassesChoices, home: Path) -> tuple[ComparisonSpec, list[RunS
             run, train = _train(choices, name, seed, budget, shapes, shared)
             planned.append(run)
             settings.append(train)
-    references = tuple(dict.fromkeys((ZERO_SHOT, *_references(choices.methods))))
+    always = LINEAR_PROBE if choices.source.kind == "vision" else ZERO_SHOT
+    references = tuple(dict.fromkeys((always, *_references(choices.methods))))
     content = ClassesPlan(
         TASK, choices.source.id, choices.dataset_id, choices.labelled.title, budget,
         choices.preset.name, shared, references, prepare, tuple(planned),
@@ -190,6 +228,8 @@ def _shared(choices: ClassesChoices) -> Classes:
         labels=(*base, *new),
         shots=choices.shots,
         seeds=tuple(choices.seed + number for number in range(choices.seeds)),
+        learn_from=choices.learn_from,
+        evaluate=choices.evaluate,
     )
 
 
@@ -198,7 +238,8 @@ def _train(
 ) -> tuple[PlannedClassRun, ClassTrainSettings]:
     preset = choices.preset
     method, over = sized(name, preset, budget, shapes, allow_over=choices.allow_over)
-    training = class_training(preset, name, choices.shots, choices.steps, seed)
+    shots, pictures = _learned(choices, shared)
+    training = class_training(preset, name, shots, choices.steps, seed, pictures)
     footprint = method.footprint(shapes, Plan(training.steps, seed))
     run = PlannedClassRun(
         f"{name}-s{seed}", new_id(), name, training, method.knob(shapes), over, footprint
@@ -207,18 +248,34 @@ def _train(
     return run, ClassTrainSettings(shared, training, name, fields, budget, over)
 
 
+def _learned(choices: ClassesChoices, shared: Classes) -> tuple[int, int]:
+    """Training pictures of each class, on average and rounded up, and of all classes together."""
+    labels = shared.labels[: len(shared.classes)]
+    if choices.shots is not None:
+        return choices.shots, choices.shots * len(labels)
+    counts = choices.labelled.counts(*choices.learn_from)
+    every = sum(counts[label] for label in labels)
+    return -(-every // len(labels)), every
+
+
 def class_training(
-    preset: ClassesPreset, name: str, shots: int, steps: int | None, seed: int
+    preset: ClassesPreset,
+    name: str,
+    shots: int,
+    steps: int | None,
+    seed: int,
+    pictures: int | None = None,
 ) -> ClassTraining:
     """How one method is trained on one draw.
 
     Args:
         steps: None takes the preset's for that many shots.
+        pictures: all that are trained on; what counts epochs needs to know.
     """
     defaults: dict[str, Any] = tables.table(preset.training)
-    for own in ("steps_per_shot", "least_steps", "most_steps", "evaluations"):
+    for own in ("steps_per_shot", "epochs", "least_steps", "most_steps", "evaluations"):
         del defaults[own]
-    wanted = preset.training.steps(shots) if steps is None else steps
+    wanted = preset.training.steps(shots, pictures) if steps is None else steps
     training = ClassTraining(
         lr=preset.method(name).lr, seed=seed, steps=wanted, preset=preset.name, **defaults
     )

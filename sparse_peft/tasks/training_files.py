@@ -133,7 +133,7 @@ def about(
 def told(job: Job, progress: Progress, peak_mib: float | None) -> dict[str, Any]:
     """What a report says of how the training went; the adapter has been saved."""
     return {
-        "adapter_bytes": _bytes_below(job.folder / "adapter"),
+        "adapter_bytes": bytes_below(job.folder / "adapter"),
         "seconds": progress.seconds,
         "step_ms": progress.median_step_ms,
         "peak_mib": peak_mib,
@@ -144,7 +144,8 @@ def told(job: Job, progress: Progress, peak_mib: float | None) -> dict[str, Any]
     }
 
 
-def _bytes_below(folder: Path) -> int:
+def bytes_below(folder: Path) -> int:
+    """The size of all files in a folder together."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 

@@ -58,6 +58,13 @@ def test_a_name_that_is_nothing_is_refused_in_words() -> None:
         source.resolve("no such thing")
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/there", "a/" + "../" * 2000])
+def test_a_name_that_no_disk_could_hold_is_refused_in_words(name: str) -> None:
+    for ask in (source.resolve, source.found):
+        with pytest.raises(BackboneError, match="no such folder, and not a hub id"):
+            ask(name)
+
+
 def test_a_folder_that_is_no_pipeline_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match=r"no model_index\.json"):
         source.resolve(str(tmp_path))

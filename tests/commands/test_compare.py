@@ -127,7 +127,7 @@ def test_a_token_or_a_noun_that_cannot_be_used_is_refused(desk: Desk, capsys: Ca
         ({"steps": 0}, "--steps is 0; use 1 or more."),
         ({"seed": -1}, "--seed is -1; use 0 to 2147483647."),
         ({"train_seeds": 0}, "--train-seeds is 0; use 1 to 100."),
-        ({"methods": "wavft"}, "unknown method 'wavft'. Did you mean 'waveft'? Known: lora, so, w"),
+        ({"methods": "wavft"}, "unknown method 'wavft'. Did you mean 'waveft'? Known: adalora, f"),
         ({"methods": "lora,so,lora"}, "--methods names lora twice; name each once."),
         ({"methods": ","}, "--methods is empty; name at least one, such as waveft,lora,so."),
         ({"preset": "quik"}, "unknown preset 'quik'. Did you mean 'quick'? For dreambooth on"),

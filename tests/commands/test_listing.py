@@ -47,7 +47,8 @@ def test_presets_are_listed_with_steps_and_learning_rates(
     for line, preset in zip(lines, all_presets(), strict=True):
         assert preset.name in line
         if isinstance(preset, ClassesPreset):
-            assert f"{preset.training.steps_per_shot} steps a shot" in line
+            epochs, steps = preset.training.epochs, preset.training.steps_per_shot
+            assert (f"{epochs} epochs" if epochs else f"{steps} steps a shot") in line
             least = preset.training.least_steps
             assert (f"at least {least}," in line) == (least > 1)
         else:

@@ -175,3 +175,51 @@ def test_a_thousand_classes_are_drawn_at_once() -> None:
     started = time.monotonic()
     assert len(draw(labelled, 16, 1).test) == 4000
     assert time.monotonic() - started < 5  # it takes 0.05
+
+
+SPLITS: dict[str, dict[Split, int]] = {
+    "a": {"train": 3, "val": 1, "test": 2},
+    "b": {"train": 2, "test": 1},
+    "c": {"val": 4},
+}
+
+
+def test_all_pictures_of_the_splits_that_are_named_are_learned_from() -> None:
+    labelled = own(SPLITS)
+    drawn = draw(labelled, None, 1)
+    assert [labelled.pictures[place].label for place in drawn.train] == [0, 0, 0, 1, 1]
+    assert [labelled.pictures[place].split for place in drawn.test] == ["test"] * 3
+    assert draw(labelled, None, 2) == drawn
+    both = draw(labelled, None, 1, None, ("train", "val"), "test")
+    assert len(both.train) == 10
+    chosen = draw(labelled, None, 1, None, ("train",), "val")
+    assert (len(chosen.train), len(chosen.test)) == (5, 5)
+    assert not set(chosen.train) & set(chosen.test)
+
+
+def test_shots_can_be_tested_on_validation_pictures() -> None:
+    labelled = own({name: {"train": 3, "val": 2, "test": 1} for name in "ab"})
+    drawn = draw(labelled, 2, 1, None, ("train",), "val")
+    assert [labelled.pictures[place].split for place in drawn.test] == ["val"] * 4
+    assert drawn.train == draw(labelled, 2, 1).train
+
+
+@pytest.mark.parametrize(
+    ("splits", "learn_from", "evaluate", "words"),
+    [
+        ({"a": {"pool": 3}, "b": {"pool": 3}}, ("pool",), "test", "no pictures of test to test on"),
+        (SPLITS, ("train", "val"), "val", "the pictures of val are trained on"),
+        (
+            {"a": {"train": 3, "test": 1}, "b": {"test": 1}},
+            ("train",),
+            "test",
+            "Of the classes of fruit, 1 have pictures to learn from (train)",
+        ),
+    ],
+)
+def test_all_pictures_leave_some_to_test_on(
+    splits: dict[str, dict[Split, int]], learn_from: tuple[Split, ...], evaluate: Split, words: str
+) -> None:
+    with pytest.raises((DataError, SpecError)) as caught:
+        check_shots(own(splits), None, None, learn_from, evaluate)
+    assert words in str(caught.value)

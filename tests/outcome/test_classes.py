@@ -90,5 +90,5 @@ def test_a_run_repeats_on_its_own_draw_alone(submitted: tuple[Path, str]) -> Non
 def test_what_all_trainings_share_is_said(submitted: tuple[Path, str]) -> None:
     assert found(*submitted).recipe == {
         "targets": "attention+mlp:text", "augmentation": "crop+flip", "smallest_crop": 0.5,
-        "scale": None, "precision": "fp32",
+        "scale": None, "precision": "fp32", "learn_from": ["pool", "train"], "evaluate": "test",
     }  # fmt: skip

@@ -8,6 +8,9 @@ import pytest
 
 from sparse_peft import presets, tables
 from sparse_peft.backbones import source as sources
+from sparse_peft.backbones import vision_shapes
+from sparse_peft.backbones.vision_shapes import Outline
+from sparse_peft.backbones.vision_view import View
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.errors import UserError
 from sparse_peft.planning import lora_rank_one, read_classes_plan, read_plan, read_subject_plan
@@ -132,6 +135,8 @@ def test_base_to_new_learns_the_first_half_and_names_the_other(
     [
         ({"methods": ()}, "--methods is empty"),
         ({"methods": ("lorra",)}, "unknown method 'lorra'. Did you mean 'lora'?"),
+        ({"methods": ("zero_shot",)}, "'zero_shot'. Did you mean 'zeroshot'?"),
+        ({"methods": ("x",)}, ", zeroshot, linear_probe."),
         ({"methods": ("zeroshot", "zeroshot")}, "--methods names zeroshot twice"),
         ({"shots": 0}, "--shots is 0; use 1 or more"),
         ({"shots": 6}, "6 shots a class need 7 pictures of it"),
@@ -159,3 +164,93 @@ def test_what_cannot_be_done_is_refused_in_words(
 def test_a_small_set_has_what_these_tests_say(choices: ClassesChoices) -> None:
     assert isinstance(choices.labelled, Labelled)
     assert choices.labelled.counts("pool") == (6, 6, 6)
+
+
+@pytest.fixture
+def on_vision(choices: ClassesChoices, monkeypatch: pytest.MonkeyPatch) -> ClassesChoices:
+    """The same choices on a vision backbone of one block."""
+    linears = {f"blocks.0.{path}": (8, 8) for path in ("attn.proj", "mlp.fc1", "mlp.fc2")}
+    monkeypatch.setattr(vision_shapes, "outline", lambda _: Outline(linears, 160, "", 0))
+    return replace(
+        choices,
+        source=sources.resolve("timm:test_vit/random", "fewshot"),
+        preset=presets.preset("snell-8", "fewshot", "vision"),
+        methods=("lora", "so"),
+    )
+
+
+def test_the_linear_probe_is_always_there_on_a_vision_backbone(
+    on_vision: ClassesChoices, tmp_path: Path
+) -> None:
+    content = plan(on_vision, tmp_path / "home")[2]
+    assert content.references == ("linear_probe",)
+    assert content.backbone == "timm:test_vit/random"
+    assert content.shared.view == on_vision.preset.shared.view
+    assert read_plan(plan(on_vision, tmp_path / "home")[0]).backbone == content.backbone
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methods": ("zeroshot", "lora")}, "reads no words, so there is no zero-shot"),
+        ({"base_to_new": True}, "cannot name classes that it was not shown"),
+        ({"template": "a {}"}, "reads no words. Leave --template out"),
+    ],
+)
+def test_a_vision_backbone_reads_no_words(
+    on_vision: ClassesChoices, change: dict[str, object], words: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        check(replace(on_vision, **change))  # type: ignore[arg-type]
+    assert words in str(caught.value)
+
+
+def test_what_is_of_vision_backbones_is_refused_on_a_clip(choices: ClassesChoices) -> None:
+    preset = replace(choices.preset, shared=replace(choices.preset.shared, view=View(crop="whole")))
+    with pytest.raises(UserError, match="view, cls_token and drop_path are of vision backbones"):
+        check(replace(choices, preset=preset))
+
+
+def splits_of(tmp_path: Path, title: str) -> Labelled:
+    labelled, folder = small_set(
+        tmp_path / "splits", splits=(("train", 10), ("val", 2), ("test", 3))
+    )
+    labelled = replace(labelled, title=title)
+    labelled.save(folder, tmp_path / "home" / "data")
+    return labelled
+
+
+def test_epochs_are_passes_over_the_pictures_that_are_learned_from(
+    on_vision: ClassesChoices, tmp_path: Path
+) -> None:
+    labelled = splits_of(tmp_path, "own")
+    chosen = replace(on_vision, labelled=labelled, dataset_id=labelled.id, shots=None)
+    content = plan(chosen, tmp_path / "home")[2]
+    assert content.shared.shots is None
+    first = content.runs[0].training
+    assert (first.steps, first.warmup, first.lr_end) == (100, 0.1, 1e-5)  # 30 pictures a step
+    assert plan(replace(chosen, shots=2), tmp_path / "home")[2].runs[0].training.steps == 100
+    small = replace(chosen.preset, training=replace(chosen.preset.training, batch_size=4))
+    chosen = replace(chosen, preset=small)
+    assert plan(chosen, tmp_path / "home")[2].runs[0].training.steps == 800
+    assert plan(replace(chosen, steps=7), tmp_path / "home")[2].runs[0].training.steps == 7
+    with pytest.raises(UserError, match="this recipe counts epochs"):
+        small.training.steps(4)
+
+
+def test_vtab_is_published_on_both_of_its_training_splits(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    for title, evaluate, learned in (
+        ("vtab/dtd", "test", ("train", "val")),
+        ("vtab/dtd", "val", ("pool", "train")),
+        ("fgvc/cub", "test", ("pool", "train")),
+    ):
+        labelled = splits_of(tmp_path, title)
+        chosen = replace(
+            choices, labelled=labelled, dataset_id=labelled.id, shots=None,
+            evaluate=evaluate,  # type: ignore[arg-type]
+        )  # fmt: skip
+        shared = plan(chosen, home)[2].shared
+        assert (shared.learn_from, shared.evaluate) == (learned, evaluate)

@@ -1,5 +1,7 @@
 """What happens to a training picture each time it is seen: a random part of it, perhaps mirrored.
 
+Its colours may change a little too.
+
 Every draw is keyed by seed, step and picture, so that it is the same whatever a method draws.
 """
 
@@ -43,6 +45,29 @@ def augmented(
     if kind == "crop+flip" and torch.rand(1, generator=draws).item() < MIRRORED:
         square = square.flip(-1)
     return square
+
+
+def jittered(
+    picture: UInt8[Tensor, "3 s s"], most: float, key: tuple[int, int, int]
+) -> UInt8[Tensor, "3 s s"]:
+    """A picture whose brightness, contrast and saturation changed a little, in a random order.
+
+    Args:
+        most: share by which each may change, up or down.
+        key: seed, step and place of the picture.
+
+    Source: torchvision's ColorJitter with its hue left alone, as timm's `color_jitter` makes it.
+    """
+    from torchvision.transforms import functional  # type: ignore[import-untyped]
+
+    changes = (
+        functional.adjust_brightness, functional.adjust_contrast, functional.adjust_saturation,
+    )  # fmt: skip
+    draws = keyed_generator("jitter", *key)
+    for number in torch.randperm(len(changes), generator=draws).tolist():
+        factor = _uniform(1 - most, 1 + most, draws)
+        picture = changes[number](picture, factor)
+    return picture
 
 
 def random_box(height: int, width: int, smallest: float, draws: torch.Generator) -> Box:

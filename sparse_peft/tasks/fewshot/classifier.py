@@ -1,7 +1,7 @@
 """Classifier folders: with the backbone alone, each says which class a picture shows.
 
 classifier.json                          the card: classes, prompts, backbone
-head.safetensors                         of a linear probe, beside it
+head.safetensors                         of a linear probe or on a vision backbone, beside it
 adapter.json, <component>/...            of an adapter, beside it (see methods/adapters)
 """
 
@@ -15,20 +15,24 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sparse_peft import tables
+from sparse_peft.backbones.vision_view import View
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.files import write_json
 from sparse_peft.methods.adapters import SHOWN_DIGITS, open_adapter
 from sparse_peft.tasks.fewshot.evaluation import cosine_logits
-from sparse_peft.tasks.fewshot.linear_probe import HEAD_FILE, LinearHead
+from sparse_peft.tasks.fewshot.head import read_head
 from sparse_peft.tasks.fewshot.recipe import CLASS, CLASSIFIER, check_template
-from sparse_peft.tuners.adapter_tensors import check_file, checked_tensors
+from sparse_peft.tuners.adapter_tensors import check_file
 
 if TYPE_CHECKING:
     from sparse_peft.backbones.clip import Clip
+    from sparse_peft.backbones.vision import Vision
 
 FORMAT = 1
 MOST_CLASSES = 10_000
 LONGEST_NAME = 300  # letters of a class
+
+Kind = Literal["zeroshot", "head", "adapter", "adapter+head"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Card:
     """What a classifier is, and what it is for."""
 
     format: int
-    kind: Literal["zeroshot", "head", "adapter"]
+    kind: Kind
     method: str
     label: str
     """of the method, as shown"""
@@ -50,6 +54,8 @@ class Card:
     classes: tuple[str, ...]
     scale: float
     """of the cosines"""
+    view: View | None = None
+    """how a vision backbone is shown a picture, if not as its own settings say"""
 
     def __post_init__(self) -> None:
         if self.format != FORMAT:
@@ -113,7 +119,21 @@ class Classifier:
         self._end()
 
 
-def open_classifier(folder: Path, clip: "Clip", backbone_sha256: str) -> Classifier:
+def check_backbone(folder: Path, card: Card, backbone_sha256: str) -> None:
+    """Return if a classifier was made for this very backbone; a name alone may mean another.
+
+    Raises:
+        BackboneError: it was made for another.
+    """
+    if card.backbone_sha256 != backbone_sha256:
+        raise BackboneError(
+            f"{folder} was made for another backbone: {card.backbone} with sha256 "
+            f"{card.backbone_sha256[:SHOWN_DIGITS]}..., not {backbone_sha256[:SHOWN_DIGITS]}...; "
+            "open it on the backbone it was made for."
+        )
+
+
+def open_classifier(folder: Path, clip: "Clip | Vision", backbone_sha256: str) -> Classifier:
     """Put a classifier to work on the backbone it was made for.
 
     Args:
@@ -123,15 +143,9 @@ def open_classifier(folder: Path, clip: "Clip", backbone_sha256: str) -> Classif
         BackboneError: damaged, hostile, or made for another backbone.
     """
     card = read_classifier(folder)
-    if card.backbone_sha256 != backbone_sha256:
-        raise BackboneError(
-            f"{folder} was made for another backbone: {card.backbone} with sha256 "
-            f"{card.backbone_sha256[:SHOWN_DIGITS]}..., not {backbone_sha256[:SHOWN_DIGITS]}...; "
-            "open it on the backbone it was made for."
-        )
-    if card.kind == "head":
-        head = _head(folder / HEAD_FILE, card, clip)
-        return Classifier(card, lambda pictures: head.logits(clip.pictures(pictures)), _nothing)
+    check_backbone(folder, card, backbone_sha256)
+    if card.kind in ("head", "adapter+head"):
+        return _headed(folder, card, clip)
     end = _nothing
     if card.kind == "adapter":
         end = open_adapter(folder, clip.components, backbone_sha256).remove
@@ -142,21 +156,36 @@ def _nothing() -> None:
     """What a classifier has to undo that added nothing."""
 
 
-@torch.no_grad()
-def _cosines(clip: "Clip", card: Card) -> Callable[[Tensor], Tensor]:
-    texts = clip.texts(clip.tokens(card.prompts))
-    return lambda pictures: cosine_logits(clip.pictures(pictures), texts, card.scale)
+def _headed(folder: Path, card: Card, model: "Clip | Vision") -> Classifier:
+    """A head, on the backbone as it is or with an adapter at work."""
+    head = read_head(folder, _width(model, card), len(card.classes), model.device)
+    end = head.lend_token(getattr(model, "cls_token", None))
+    if card.kind == "head":
+        return Classifier(card, lambda pictures: head.logits(model.pictures(pictures)), end)
+    adapter = open_adapter(folder, model.components, card.backbone_sha256)
+
+    def remove() -> None:
+        adapter.remove()
+        end()
+
+    return Classifier(card, lambda pictures: head.logits(model.pictures(pictures)), remove)
 
 
 @torch.no_grad()
-def _head(path: Path, card: Card, clip: "Clip") -> LinearHead:
-    tensors = checked_tensors(path)
-    width = clip.texts(clip.tokens(card.prompts[:1])).shape[1]
-    count = len(card.classes)
-    expected = {"weight": (count, width), "bias": (count,)}
-    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if found != expected or any(t.dtype != torch.float32 for t in tensors.values()):
-        raise BackboneError(
-            f"{path} does not hold one score for each of {count} classes on {width} features."
-        )
-    return LinearHead(**{name: tensor.to(clip.device) for name, tensor in tensors.items()})
+def _width(model: "Clip | Vision", card: Card) -> int:
+    """Numbers in a feature."""
+    from sparse_peft.backbones.vision import Vision
+
+    if isinstance(model, Vision):
+        return model.width
+    return model.texts(model.tokens(card.prompts[:1])).shape[1]
+
+
+@torch.no_grad()
+def _cosines(model: "Clip | Vision", card: Card) -> Callable[[Tensor], Tensor]:
+    from sparse_peft.backbones.clip import Clip
+
+    if not isinstance(model, Clip):
+        raise BackboneError(f"{card.run} compares prompts, which {card.backbone} does not read.")
+    texts = model.texts(model.tokens(card.prompts))
+    return lambda pictures: cosine_logits(model.pictures(pictures), texts, card.scale)

@@ -12,8 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from sparse_peft import tables
-from sparse_peft.backbones import clip as clips
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones import source as sources
 from sparse_peft.data.clean import LABELLED
 from sparse_peft.data.findings import UnreadableError
 from sparse_peft.data.folder import read_inside
@@ -23,8 +22,9 @@ from sparse_peft.errors import DataError, SpecError
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.classifier import Card, Classifier, open_classifier, read_classifier
 from sparse_peft.tasks.fewshot.features import BATCH
-from sparse_peft.tasks.fewshot.pictures import Frame, as_bytes, framing, scaled
-from sparse_peft.tasks.fewshot.recipe import TOP, ClassifySettings
+from sparse_peft.tasks.fewshot.models import frame_of, load
+from sparse_peft.tasks.fewshot.pictures import Frame, as_bytes, scaled
+from sparse_peft.tasks.fewshot.recipe import TASK, TOP, ClassifySettings
 from sparse_peft.tasks.job import Cancelled, Job
 
 Guesses = list[dict[str, Any]]
@@ -68,11 +68,12 @@ def classify(
     """
     begin("Loading the backbone", 0)
     cards = {name: read_classifier(folder) for name, folder in folders.items()}
-    source = clip_source.resolve(_backbone(list(cards.values())))
-    sha256 = clip_source.fingerprint(source)
-    clip = clips.load(source, device, _targets(list(cards.values())))
-    frame = framing(clip.side, clip.config()["preprocess_cfg"])
-    squares = torch.stack(list(_squares(pictures, frame)))
+    source = sources.resolve(_backbone(list(cards.values())), TASK)
+    sha256 = sources.fingerprint(source)
+    # All of one comparison are shown a picture alike.
+    view = next(iter(cards.values())).view
+    clip = load(source, device, _targets(list(cards.values())), view)
+    squares = torch.stack(list(_squares(pictures, frame_of(clip))))
     rows: list[dict[str, Any]] = [{"name": name, "results": {}} for name in pictures]
     for done, (name, card) in enumerate(cards.items(), 1):
         begin(f"Asking {card.label}", done)
@@ -89,12 +90,17 @@ def _backbone(cards: Sequence[Card]) -> str:
         raise SpecError(
             f"the classifiers are for {len(names)} backbones; ask those of one comparison together"
         )
+    if len({card.view for card in cards}) != 1:
+        raise SpecError(
+            "the classifiers are shown pictures in different ways; ask those of one comparison "
+            "together"
+        )
     return names.pop()
 
 
 def _targets(cards: Sequence[Card]) -> str:
     """How the adapters want the backbone taken apart; to the others it is the same."""
-    names = {card.targets for card in cards if card.kind == "adapter"}
+    names = {card.targets for card in cards if "adapter" in card.kind}
     if len(names) > 1:
         raise SpecError(
             f"the adapters are for different targets ({', '.join(sorted(names))}); ask those of "

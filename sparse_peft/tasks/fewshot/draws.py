@@ -34,7 +34,7 @@ def all_draws(labelled: Labelled, shared: Classes) -> dict[int, Drawn]:
 
 
 def _drawn(labelled: Labelled, shared: Classes, seed: int) -> Drawn:
-    found = draw(labelled, shared.shots, seed, shared.labels)
+    found = draw(labelled, shared.shots, seed, shared.labels, shared.learn_from, shared.evaluate)
     learned = set(shared.labels[: len(shared.classes)])
 
     def of(places: tuple[int, ...], *, new: bool) -> tuple[int, ...]:

@@ -7,24 +7,27 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.vision import Vision
 from sparse_peft.tasks.fewshot.pictures import Pictures, joined, scaled
 from sparse_peft.tasks.fewshot.recipe import Classes
 
 MOST_SCALE = 100.0  # what CLIP itself is kept below (Radford et al. 2021, section 2.5)
 BATCH = 64  # pictures at a time without gradients
 
+Model = Clip | Vision
+
 
 class Features:
-    """Both sides of a CLIP, of which some are frozen.
+    """Both sides of a CLIP, of which some are frozen, or the one side of a vision backbone.
 
     Args:
-        frozen: what `prepare` computed: "places" and "pictures", "texts" and "new_texts".
+        frozen: what `prepare` computed: "places" and "pictures", of a CLIP "texts" and "new_texts".
         tuned: names of the components that a method changes.
     """
 
     def __init__(
         self,
-        clip: Clip,
+        clip: Model,
         pictures: Pictures,
         shared: Classes,
         frozen: Mapping[str, Tensor],
@@ -34,8 +37,10 @@ class Features:
         self.picture_tower_is_frozen = "visual" not in tuned
         self._texts_are_frozen = "text" not in tuned
         self._rows = {int(place): row for row, place in enumerate(frozen["places"])}
-        self._frozen = {name: frozen[name].to(clip.device) for name in prompted(shared)}
-        self._frozen["pictures"] = frozen["pictures"]
+        self._frozen = {"pictures": frozen["pictures"]}
+        if isinstance(clip, Vision):
+            return
+        self._frozen |= {name: frozen[name].to(clip.device) for name in prompted(shared)}
         if not self._texts_are_frozen:
             self._tokens = {n: clip.tokens(prompts) for n, prompts in prompted(shared).items()}
 
@@ -44,6 +49,7 @@ class Features:
         name = "new_texts" if new else "texts"
         if self._texts_are_frozen:
             return self._frozen[name]
+        assert isinstance(self._clip, Clip)
         return self._clip.texts(self._tokens[name])
 
     def seen(self, pixels: UInt8[Tensor, "B 3 s s"]) -> Float[Tensor, "B D"]:

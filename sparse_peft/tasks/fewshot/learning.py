@@ -1,10 +1,11 @@
-"""Few-shot classes: cross entropy of scaled cosines between pictures and prompts.
+"""Few-shot classes: cross entropy of scaled cosines between pictures and prompts, or of a head.
 
 Zanella and Ben Ayed 2024 (CLIP-LoRA), arXiv:2405.18541, and Mrabah et al. 2025 (SO),
-arXiv:2504.12436, both train so; Radford et al. 2021 (CLIP) has the classifier.
+arXiv:2504.12436, both train so; Radford et al. 2021 (CLIP) has the classifier. With a head: Shen et
+al. 2024 (SNELL), arXiv:2411.01800, on vision backbones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float, UInt8
@@ -12,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparse_peft.maths.seeds import keyed_generator
-from sparse_peft.tasks.fewshot.augmentation import augmented
+from sparse_peft.tasks.fewshot.augmentation import augmented, jittered
 from sparse_peft.tasks.fewshot.evaluation import cosine_logits
 from sparse_peft.tasks.fewshot.features import Features
 from sparse_peft.tasks.fewshot.pictures import Pictures, Squares, joined
@@ -27,7 +28,8 @@ class FewShot:
         shots: places of the training pictures, and with them
         labels: the number of the class that each shows.
         side: in pixels, of what the backbone sees.
-        scale: of the cosines.
+        scores: class scores of what the backbone makes of pictures, or the scale of the cosines
+            with the prompts that are its scores.
     """
 
     def __init__(
@@ -39,12 +41,12 @@ class FewShot:
         shots: Sequence[int],
         labels: Sequence[int],
         side: int,
-        scale: float,
+        scores: Callable[[Tensor], Tensor] | float,
     ) -> None:
         self._features, self._pictures = features, pictures
         self._shared, self._training = shared, training
         self._shots, self._labels = shots, labels
-        self._side, self._scale = side, scale
+        self._side, self._scores = side, scores
         self._ahead: dict[int, Squares] = {}
 
     @property
@@ -55,8 +57,11 @@ class FewShot:
     def loss(self, step: int, micro: int) -> Float[Tensor, ""]:  # noqa: ARG002
         """Cross entropy of the step's pictures."""
         rows = self.rows(step)
-        texts = self._features.texts()
-        logits = cosine_logits(self._seen(step, rows), texts, self._scale)
+        if isinstance(self._scores, float):
+            texts = self._features.texts()
+            logits = cosine_logits(self._seen(step, rows), texts, self._scores)
+        else:
+            logits = self._scores(self._seen(step, rows))
         labels = torch.tensor([self._labels[row] for row in rows], device=logits.device)
         return F.cross_entropy(logits, labels)
 
@@ -100,4 +105,5 @@ class FewShot:
         assert kind != "none"
         key = (self._training.seed, step, place)
         whole = self._pictures.whole(place)
-        return augmented(whole, self._side, kind, self._shared.smallest_crop, key)
+        part = augmented(whole, self._side, kind, self._shared.smallest_crop, key)
+        return jittered(part, self._shared.jitter, key) if self._shared.jitter else part

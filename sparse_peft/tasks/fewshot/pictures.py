@@ -1,4 +1,4 @@
-"""The pictures of a labelled set as a CLIP sees them: decoded once, framed, kept as bytes."""
+"""The pictures of a labelled set as a backbone sees them: decoded once, framed, kept as bytes."""
 
 import os
 import threading

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,16 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from sparse_peft import tables
-from sparse_peft.backbones import clip as clips
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.source import Source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.draws import Drawn, all_draws, needed, write_draws
-from sparse_peft.tasks.fewshot.features import batches, prompted
-from sparse_peft.tasks.fewshot.pictures import Pictures, framing, scaled
-from sparse_peft.tasks.fewshot.recipe import Classes, ClassPrepareSettings
+from sparse_peft.tasks.fewshot.features import Model, batches, prompted
+from sparse_peft.tasks.fewshot.models import frame_of, load
+from sparse_peft.tasks.fewshot.pictures import Pictures, scaled
+from sparse_peft.tasks.fewshot.recipe import TASK, Classes, ClassPrepareSettings
 from sparse_peft.tasks.fewshot.references import Bench, references
 from sparse_peft.tasks.job import Cancelled, Job
 
@@ -35,8 +38,8 @@ STAGES = 4
 class _Base:
     """The untouched backbone, and what is known of it."""
 
-    clip: clips.Clip
-    source: clip_source.ClipSource
+    clip: Model
+    source: Source
     sha256: str
 
 
@@ -51,19 +54,21 @@ def run(job: Job) -> None:
     draws = all_draws(labelled, shared)
     with torch.no_grad(), devices.accelerator(job.device, shared.precision).autocast():
         frozen = _prompts(base.clip, shared) | _pictures(job, base.clip, labelled, needed(draws))
+    learned = frozen.get("texts")
     write_draws(job.folder, draws)
     save_file(frozen, job.folder / FEATURES_FILE)
     _stage(job, "Testing the references", 3)
-    bench = Bench(shared, labelled, draws, frozen, base.clip.scale, base.source.id, base.sha256)
+    bench = Bench(shared, labelled, draws, frozen, base.clip.scale, base.source.id, base.sha256,
+                  reads_prompts=learned is not None)  # fmt: skip
     found = references(settings.references, bench, job.folder)
     job.report(
         found
         | _about(base, shared, labelled, draws)
         | {
-            "alike": alike(frozen["texts"], shared.classes),
+            "alike": [] if learned is None else alike(learned, shared.classes),
             "seconds": time.perf_counter() - started,
             "device": devices.describe(job.device),
-            "versions": devices.versions(),
+            "versions": devices.versions() | timm_version(base.source),
         }
     )
 
@@ -80,24 +85,24 @@ def _go_on(job: Job) -> None:
 
 
 def _loaded(shared: Classes, device: torch.device) -> _Base:
-    source = clip_source.resolve(shared.backbone)
-    clip = clips.load(source, device, shared.targets)
-    return _Base(clip, source, clip_source.fingerprint(source))
+    source = sources.resolve(shared.backbone, TASK)
+    clip = load(source, device, shared.targets, shared.view)
+    return _Base(clip, source, sources.fingerprint(source))
 
 
-def _prompts(clip: clips.Clip, shared: Classes) -> dict[str, Float[Tensor, "_ D"]]:
+def _prompts(clip: Model, shared: Classes) -> dict[str, Float[Tensor, "_ D"]]:
+    """Features of the prompts; a vision backbone reads none."""
+    if not isinstance(clip, Clip):
+        return {}
     return {
         name: clip.texts(clip.tokens(prompts)).float().cpu().contiguous()
         for name, prompts in prompted(shared).items()
     }
 
 
-def _pictures(
-    job: Job, clip: clips.Clip, labelled: Labelled, places: list[int]
-) -> dict[str, Tensor]:
+def _pictures(job: Job, clip: Model, labelled: Labelled, places: list[int]) -> dict[str, Tensor]:
     """Features of these pictures; the squares they are made from are kept where there is room."""
-    frame = framing(clip.side, clip.config()["preprocess_cfg"])
-    pictures = Pictures(labelled, job.folder / "inputs", frame, most_bytes=0)
+    pictures = Pictures(labelled, job.folder / "inputs", frame_of(clip), most_bytes=0)
     bytes_each = 3 * clip.side**2
     keep = labelled.root is None and len(places) * bytes_each <= MOST_BYTES
     kept: list[Tensor] = []
@@ -128,6 +133,11 @@ def _about(
         "new_classes": list(shared.new_classes),
         "pictures": {str(place): labelled.pictures[place].file for place in needed(draws)},
     }  # fmt: skip
+
+
+def timm_version(source: Source) -> dict[str, str]:
+    """timm's version, where the backbone is one of its."""
+    return {"timm": version("timm")} if source.kind == "vision" else {}
 
 
 def alike(texts: Float[Tensor, "K D"], classes: Sequence[str]) -> list[list[str]]:

@@ -4,17 +4,21 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from sparse_peft.backbones.vision_view import View
 from sparse_peft.errors import SpecError
 
 TASK = "fewshot"
 ZERO_SHOT, LINEAR_PROBE = "zeroshot", "linear_probe"
 CLASSIFIER = "classifier.json"  # the card in every folder that classifies
 MERGED = "merged"  # folder of a merge run's output
-SCRIPT = "classify_folder.py"  # a few lines of plain open_clip beside a merged checkpoint
+SCRIPT = "classify_folder.py"  # a few lines without us beside a merged checkpoint
 TOP = 5  # guesses kept for each picture
 TEMPLATE = "a photo of a {}."
 CLASS = "{}"  # stands for the class in a template
 TOWERS = ("visual", "text")
+
+Learned = Literal["pool", "train", "val"]  # splits that a training may draw from
+Tested = Literal["test", "val"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +38,20 @@ class ClassesDefaults:
     """cosines are multiplied by it; none takes the backbone's own, at most 100"""
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     """of the forward and backward pass; weights stay fp32; fp16 only where CUDA is, fp32 else"""
+    jitter: float = 0.0
+    """brightness, contrast and saturation of a training picture change by at most this share"""
+    view: View | None = None
+    """of a vision backbone: how it is shown a picture, if not as its own settings say"""
+    cls_token: bool = False
+    """whether a vision backbone's class token is trained beside the head, where it has one"""
+    drop_path: float = 0.0
+    """of a vision backbone: share of the last block's branches that training leaves out"""
 
     def __post_init__(self) -> None:
         check_template(self.template)
+        for name in ("jitter", "drop_path"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SpecError(f"{name} is {getattr(self, name)}; use 0 to below 1.")
         if not 0 < self.smallest_crop <= 1:
             raise SpecError(f"smallest_crop is {self.smallest_crop}; use above 0 to 1.")
         if self.scale is not None and not self.scale > 0:
@@ -48,17 +63,21 @@ class Classes(ClassesDefaults):
     """What every run of one few-shot comparison has in common; a `prepare` run makes it once."""
 
     backbone: str
-    """builtin, a folder, a file, or ARCHITECTURE/PRETRAINED of open_clip"""
+    """builtin, a folder, a file, ARCHITECTURE/PRETRAINED of open_clip, or timm:NAME"""
     classes: tuple[str, ...]
     """those that are learned, in the order of their numbers"""
     new_classes: tuple[str, ...] = ()
     """those only tested on, apart from the others: base-to-new (Zhou et al. 2022, CoCoOp)"""
     labels: tuple[int, ...] = ()
     """the numbers in the data set of classes, then of new_classes"""
-    shots: int
-    """training pictures of each class"""
+    shots: int | None
+    """training pictures of each class; none: all that there are"""
     seeds: tuple[int, ...]
     """each a draw of the shots, and the seed of the trainings on it"""
+    learn_from: tuple[Learned, ...] = ("pool", "train")
+    """the splits whose pictures may be trained on"""
+    evaluate: Tested = "test"
+    """the split that is tested on; what was not drawn from a pool is tested on too"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -77,8 +96,10 @@ class Classes(ClassesDefaults):
 class ClassTrainingDefaults:
     """What a preset says about training, the same for all methods."""
 
-    steps_per_shot: int
-    """optimizer steps for each shot"""
+    steps_per_shot: int | None = None
+    """optimizer steps for each shot; either this or epochs"""
+    epochs: int | None = None
+    """passes over the training pictures"""
     least_steps: int = 1
     """optimizer steps at least"""
     most_steps: int | None = None
@@ -91,6 +112,14 @@ class ClassTrainingDefaults:
     """of the learning rate over the steps"""
     lr_end: float = 1e-6
     """where a cosine ends"""
+    warmup: float = 0.0
+    """share of the steps in which the learning rate rises to its height"""
+    warmup_lr: float = 1e-6
+    """where it begins to rise"""
+    head_lr: float | None = None
+    """learning rate of a vision backbone's head; none: the method's own"""
+    head_weight_decay: float = 0.0
+    """decoupled, of AdamW on the weight of the head"""
     stop_below: float | None = None
     """training ends once the mean loss of a pass over the pictures is below this; none: never"""
     evaluations: int = 4
@@ -99,14 +128,31 @@ class ClassTrainingDefaults:
     """steps between checkpoints"""
 
     def __post_init__(self) -> None:
-        for name in ("steps_per_shot", "least_steps", "batch_size", "evaluations",
+        if (self.steps_per_shot is None) == (self.epochs is None):
+            raise SpecError("give steps_per_shot or epochs, one of the two.")
+        for name in ("steps_per_shot", "epochs", "least_steps", "batch_size", "evaluations",
                      "checkpoint_every"):  # fmt: skip
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name} is {getattr(self, name)}; use 1 or more.")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SpecError(f"{name} is {value}; use 1 or more.")
+        _check_warmup(self.warmup)
 
-    def steps(self, shots: int) -> int:
-        """Optimizer steps for that many shots."""
-        steps = max(self.least_steps, self.steps_per_shot * shots)
+    def steps(self, shots: int, pictures: int | None = None) -> int:
+        """Optimizer steps for that many shots.
+
+        Args:
+            pictures: all that are trained on; known, unless the recipe counts no epochs.
+
+        Raises:
+            SpecError: it does, and they are not known.
+        """
+        if self.epochs is None:
+            steps = (self.steps_per_shot or 1) * shots
+        elif pictures is not None:
+            steps = self.epochs * -(-pictures // self.batch_size)
+        else:
+            raise SpecError("this recipe counts epochs: its steps follow from the pictures.")
+        steps = max(self.least_steps, steps)
         return steps if self.most_steps is None else min(steps, self.most_steps)
 
 
@@ -128,6 +174,14 @@ class ClassTraining:
     """of the learning rate over the steps"""
     lr_end: float = 1e-6
     """where a cosine ends"""
+    warmup: float = 0.0
+    """share of the steps in which the learning rate rises to its height"""
+    warmup_lr: float = 1e-6
+    """where it begins to rise"""
+    head_lr: float | None = None
+    """learning rate of a vision backbone's head; none: the method's own"""
+    head_weight_decay: float = 0.0
+    """decoupled, of AdamW on the weight of the head"""
     stop_below: float | None = None
     """training ends once the mean loss of a pass over the pictures is below this; none: never"""
     sample_every: int = 100
@@ -144,9 +198,19 @@ class ClassTraining:
             raise SpecError(f"lr is {self.lr}; use a number above 0.")
         if self.steps < 1:
             raise SpecError(f"steps is {self.steps}; use 1 or more.")
+        if self.head_lr is not None and not self.head_lr > 0:
+            raise SpecError(f"head_lr is {self.head_lr}; use a number above 0.")
+        _check_warmup(self.warmup)
 
     def learning_rate(self, step: int) -> float:
-        """The learning rate of a step, counted from 0."""
+        """The learning rate of a step, counted from 0.
+
+        Source: a warm-up within a cosine of all steps, as timm's CosineLRScheduler; by step, where
+            timm's scripts change it once an epoch.
+        """
+        rise = self.warmup * self.steps
+        if step < rise:
+            return self.warmup_lr + (self.lr - self.warmup_lr) * step / rise
         if self.schedule == "constant":
             return self.lr
         falls = 0.5 * (1 + math.cos(math.pi * step / self.steps))
@@ -189,10 +253,15 @@ class ClassifySettings:
 
 @dataclass(frozen=True)
 class MergeSettings:
-    """An adapter that is to become an ordinary open_clip checkpoint."""
+    """An adapter that is to become an ordinary checkpoint of open_clip or timm."""
 
     classifier: str
     """name of the folder below inputs/"""
+
+
+def _check_warmup(share: float) -> None:
+    if not 0 <= share < 1:
+        raise SpecError(f"warmup is {share}; use 0 to below 1, a share of the steps.")
 
 
 def check_template(template: str) -> None:

@@ -34,6 +34,8 @@ class Bench:
     backbone_scale: float
     backbone: str
     backbone_sha256: str
+    reads_prompts: bool = True
+    """whether the backbone is a CLIP, whose features have unit norm"""
 
     def features(self, places: Sequence[int]) -> Float[Tensor, "M D"]:
         """Of the pictures of these places."""
@@ -57,7 +59,7 @@ class Bench:
         shared = self.shared
         return Card(
             FORMAT, kind, name, label, run, self.backbone, self.backbone_sha256, shared.targets,
-            shared.template, shared.classes, scale_of(self.backbone_scale, shared),
+            shared.template, shared.classes, scale_of(self.backbone_scale, shared), shared.view,
         )  # fmt: skip
 
 
@@ -97,7 +99,10 @@ def _linear_probe(bench: Bench, folder: Path) -> Rows:
     rows: Rows = {}
     for seed, drawn in bench.draws.items():
         started, name = time.perf_counter(), f"{LINEAR_PROBE}-s{seed}"
-        head = linear_probe(bench.features(drawn.train), bench.labels(drawn.train))
+        head = linear_probe(
+            bench.features(drawn.train), bench.labels(drawn.train), len(bench.shared.classes),
+            of_unit_norm=bench.reads_prompts,
+        )  # fmt: skip
         accuracy = bench.test(folder, name, drawn.test, head.logits(bench.features(drawn.test)))
         head.save(folder / "heads" / f"{name}.safetensors")
         own = folder / "classifiers" / name

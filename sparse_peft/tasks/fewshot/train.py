@@ -8,12 +8,12 @@ import torch
 from safetensors.torch import load_file
 
 from sparse_peft import tables
-from sparse_peft.backbones import clip as clips
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.vision import Vision
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.tasks import device as devices
-from sparse_peft.tasks.fewshot.classifier import FORMAT, Card, write_classifier
+from sparse_peft.tasks.fewshot.classifier import FORMAT, Card, Kind, write_classifier
 from sparse_peft.tasks.fewshot.draws import Drawn, read_draw
 from sparse_peft.tasks.fewshot.evaluation import (
     Predictions,
@@ -23,14 +23,25 @@ from sparse_peft.tasks.fewshot.evaluation import (
     numbers_of,
     predictions,
 )
-from sparse_peft.tasks.fewshot.features import Features, scale_of
+from sparse_peft.tasks.fewshot.features import Features, Model, scale_of
+from sparse_peft.tasks.fewshot.head import Head, HeadedAttachment
 from sparse_peft.tasks.fewshot.learning import FewShot
-from sparse_peft.tasks.fewshot.pictures import Pictures, framing
+from sparse_peft.tasks.fewshot.linear_probe import HEAD_FILE
+from sparse_peft.tasks.fewshot.models import frame_of, load
+from sparse_peft.tasks.fewshot.pictures import Pictures
 from sparse_peft.tasks.fewshot.prepare import FEATURES_FILE, framed_before
-from sparse_peft.tasks.fewshot.recipe import Classes, ClassTraining, ClassTrainSettings
+from sparse_peft.tasks.fewshot.recipe import TASK, Classes, ClassTraining, ClassTrainSettings
 from sparse_peft.tasks.job import Cancelled, Job, NotFinite
 from sparse_peft.tasks.loop import Progress, fit
-from sparse_peft.tasks.training_files import about, attached, resumed, save_adapter, saver, told
+from sparse_peft.tasks.training_files import (
+    about,
+    attached,
+    bytes_below,
+    resumed,
+    save_adapter,
+    saver,
+    told,
+)
 from sparse_peft.tuners.rest import at_rest
 
 ON_THE_WAY = 512  # test pictures at most for an accuracy while training goes on
@@ -44,7 +55,7 @@ class _Bench:
     shapes: dict[str, tuple[int, ...]]
     method: Method
     plan: Plan
-    clip: clips.Clip
+    clip: Model
     attachment: Attachment
     pictures: Pictures
     features: Features
@@ -65,6 +76,11 @@ class _Bench:
     def scale(self) -> float:
         """Of the cosines."""
         return scale_of(self.clip.scale, self.shared)
+
+    @property
+    def head(self) -> Head | None:
+        """What tells the classes apart on a vision backbone; a CLIP has its prompts."""
+        return self.attachment.head if isinstance(self.attachment, HeadedAttachment) else None
 
 
 def run(job: Job) -> None:
@@ -94,6 +110,7 @@ def run(job: Job) -> None:
             "ended_at": progress.step if early else None,
             "accuracy": accuracy,
         }
+        | _about_head(job, bench)
     )
     if stopped is not None:
         raise Cancelled(progress.step)
@@ -102,14 +119,16 @@ def run(job: Job) -> None:
 def _set_up(job: Job) -> _Bench:
     settings = tables.build(ClassTrainSettings, job.settings, "run.json settings")
     shared, training = settings.shared, settings.training
-    source = clip_source.resolve(shared.backbone)
-    shapes = clip_source.shapes(source, shared.targets)
-    clip = clips.load(source, devices.torch_device(job.device), shared.targets)
+    source = sources.resolve(shared.backbone, TASK)
+    shapes = sources.shapes(source, shared.targets)
+    device = devices.torch_device(job.device)
+    clip = load(source, device, shared.targets, shared.view, shared.drop_path)
     folder = job.folder / "inputs"
-    frame = framing(clip.side, clip.config()["preprocess_cfg"])
-    pictures = Pictures(Labelled.load(folder), folder, frame, framed_before(folder))
+    pictures = Pictures(Labelled.load(folder), folder, frame_of(clip), framed_before(folder))
     frozen, tuned = load_file(folder / FEATURES_FILE), {name.partition("/")[0] for name in shapes}
     method, plan, attachment = attached(settings, clip.components, shapes)
+    if isinstance(clip, Vision):
+        attachment = _headed(attachment, clip, settings)
     return _Bench(
         settings,
         shapes,
@@ -125,11 +144,25 @@ def _set_up(job: Job) -> _Bench:
     )
 
 
+def _headed(attachment: Attachment, vision: Vision, settings: ClassTrainSettings) -> Attachment:
+    """The method with a head beside it, and the backbone's branches left out as asked for."""
+    shared, training = settings.shared, settings.training
+    token = vision.cls_token if shared.cls_token else None
+    if any(leaf is token for leaf in attachment.leaves()):
+        token = None  # the method trains it itself
+    head = Head(vision.width, len(shared.classes), training.seed, vision.device, token)
+    whole = HeadedAttachment(attachment, head, training.head_lr, training.head_weight_decay)
+    whole.optimizer(training.lr)
+    if shared.drop_path:
+        vision.drop_paths()
+    return whole
+
+
 def _task(bench: _Bench) -> FewShot:
     labels = _labels(bench, bench.drawn.train)
     return FewShot(
         bench.features, bench.pictures, bench.shared, bench.training, bench.drawn.train, labels,
-        bench.clip.side, bench.scale,
+        bench.clip.side, bench.head or bench.scale,
     )  # fmt: skip
 
 
@@ -175,8 +208,11 @@ def _predicted(
         NotFinite: a score is not a number.
     """
     with torch.no_grad(), at_rest(bench.clip.components), bench.accelerator.autocast():
-        texts = bench.features.texts(new=new)
-        logits = cosine_logits(bench.features.at(places), texts, bench.scale)
+        if bench.head is not None:
+            logits = bench.head(bench.features.at(places))
+        else:
+            texts = bench.features.texts(new=new)
+            logits = cosine_logits(bench.features.at(places), texts, bench.scale)
     if not logits.isfinite().all():
         raise NotFinite(step, what="a prediction")
     return predictions(logits, places, _labels(bench, places, new=new))
@@ -197,9 +233,21 @@ def _save(job: Job, bench: _Bench) -> None:
     """Write the adapter, the map of what changed, and the card that makes it a classifier."""
     shared, method = bench.shared, bench.method
     save_adapter(job.folder, bench.attachment, method, bench.base, bench.shapes, bench.plan)
+    kind: Kind = "adapter+head" if bench.head else "adapter"
+    name = method.name
     card = Card(
-        FORMAT, "adapter", method.name, method.label, f"{method.name}-s{bench.training.seed}",
+        FORMAT, kind, name, method.label, f"{name}-s{bench.training.seed}",
         bench.base["id"], bench.base["sha256"], shared.targets, shared.template, shared.classes,
-        bench.scale,
+        bench.scale, shared.view,
     )  # fmt: skip
     write_classifier(job.folder / "adapter", card)
+
+
+def _about_head(job: Job, bench: _Bench) -> dict[str, Any]:
+    """What the report says of the head; the size of the adapter is told without it."""
+    if bench.head is None:
+        return {}
+    size = (job.folder / "adapter" / HEAD_FILE).stat().st_size
+    whole = bytes_below(job.folder / "adapter")
+    values = sum(value.numel() for value in bench.head.values.values())
+    return {"adapter_bytes": whole - size, "head": {"values": values, "bytes": size}}

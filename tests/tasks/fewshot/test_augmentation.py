@@ -8,7 +8,7 @@ from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2.functional import resized_crop
 
 from sparse_peft.maths.seeds import keyed_generator
-from sparse_peft.tasks.fewshot.augmentation import RATIOS, augmented, random_box
+from sparse_peft.tasks.fewshot.augmentation import RATIOS, augmented, jittered, random_box
 
 SIZES = [(60, 60), (40, 100), (100, 40), (12, 300), (300, 12), (512, 683)]
 
@@ -58,3 +58,16 @@ def test_seed_step_and_picture_decide_and_nothing_else_does() -> None:
     for key in ((9, 2, 3), (1, 9, 3), (1, 2, 9)):
         assert not torch.equal(augmented(whole, 16, "crop+flip", 0.08, key), first)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_colours_change_by_key_within_what_is_allowed() -> None:
+    whole = picture(32, 32)
+    first, again, other = (jittered(whole, 0.4, (1, step, 5)) for step in (2, 2, 3))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert (first.shape, first.dtype) == (whole.shape, torch.uint8)
+    assert torch.equal(jittered(whole, 0.0, (1, 2, 3)), whole)
+    grey = torch.full((3, 8, 8), 100, dtype=torch.uint8)  # only its brightness can change
+    levels = {int(jittered(grey, 0.4, (1, step, 1))[0, 0, 0]) for step in range(200)}
+    assert 57 <= min(levels) < 65  # each of the three changes cuts off what is no whole byte
+    assert 135 < max(levels) <= 140

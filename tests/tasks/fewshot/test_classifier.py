@@ -53,7 +53,7 @@ def test_a_card_survives_its_file(tmp_path: Path) -> None:
     assert read_classifier(tmp_path / "deep") == card()
     keys = {
         "format", "method", "label", "run", "backbone", "backbone_sha256", "classes", "template",
-        "scale", "targets", "kind",
+        "scale", "targets", "kind", "view",
     }  # fmt: skip
     assert json.loads((tmp_path / "deep" / "classifier.json").read_text()).keys() == keys
 

@@ -77,3 +77,23 @@ def test_a_head_is_saved_as_weight_and_bias(tmp_path: Path) -> None:
         "bias": (3,),
     }
     assert torch.equal(tensors["weight"], head.weight)
+
+
+def test_a_class_without_a_picture_is_never_named() -> None:
+    features, labels = shots(3, 4)
+    spread = [(0, 2, 5)[label] for label in labels]
+    head = linear_probe(features, spread, 6)
+    assert head.weight.shape == (6, 12)
+    likely = head.logits(features).softmax(1)
+    assert likely[:, [1, 3, 4]].max() == 0
+    known = linear_probe(features, labels).logits(features).softmax(1)
+    torch.testing.assert_close(likely[:, [0, 2, 5]], known)
+
+
+def test_features_of_any_norm_give_the_same_probe() -> None:
+    features, labels = shots(3, 4)
+    known = linear_probe(features, labels)
+    long = linear_probe(features * 40, labels, of_unit_norm=False)
+    torch.testing.assert_close(
+        long.logits(features * 40), known.logits(features), atol=1e-3, rtol=0
+    )

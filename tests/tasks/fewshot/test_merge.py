@@ -1,5 +1,6 @@
 """A merged adapter is an ordinary open_clip checkpoint, and its script classifies by it."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -12,9 +13,9 @@ from safetensors.torch import load_file
 
 from sparse_peft.backbones import clip_source
 from sparse_peft.data.labelled import Labelled
-from sparse_peft.errors import SpecError
+from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.tasks.fewshot import merge
-from sparse_peft.tasks.fewshot.recipe import MergeSettings
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER, MergeSettings
 from sparse_peft.tasks.job import Cancelled
 from tests.tasks.fewshot.small import METHODS, prepared, shared_by, trained
 from tests.tasks.local_job import LocalJob
@@ -95,6 +96,18 @@ def test_zero_shot_becomes_the_backbone_itself(
     )
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_zero_shot_of_another_backbone_of_that_name_is_refused(
+    ready: LocalJob, tmp_path: Path
+) -> None:
+    job = merging(tmp_path, ready.folder / "classifiers" / "zeroshot")
+    path = tmp_path / "inputs" / "run" / CLASSIFIER
+    card = json.loads(path.read_text()) | {"backbone_sha256": "0" * 64}
+    path.write_text(json.dumps(card))
+    with pytest.raises(BackboneError, match="was made for another backbone"):
+        merge.run(job)
+    assert not (tmp_path / "merged").exists()
 
 
 def test_a_linear_probe_cannot_be_merged(ready: LocalJob, tmp_path: Path) -> None:

@@ -1,0 +1,120 @@
+"""Weight files of vision backbones, opened without running anything that is in them.
+
+Google's ViTs (`.npz`), MAE, MoCo v3, Swin and ConvNeXt as their authors published them, and timm's
+own files.
+"""
+
+import pickle
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from sparse_peft.errors import BackboneError
+
+WRAPPERS = ("model", "state_dict")  # under which published files keep the weights
+MOMENTUM = "module.base_encoder."  # MoCo v3's own encoder, beside its slow copy and predictor
+PARALLEL = "module."  # of what was trained as a DistributedDataParallel
+DECODER = "decoder_"  # MAE's second half, which is thrown away after its pretraining
+HEADS = ("head.", "head_dist.", "pre_logits.")  # of the task that it was trained on
+MOST_NAMED = 3  # names in an error
+DAMAGE = (
+    pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile, EOFError, OSError, RuntimeError,
+    ValueError, KeyError, TypeError, AttributeError, IndexError,
+)  # fmt: skip
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill a timm model without a head from a file.
+
+    Raises:
+        BackboneError: damaged, more than tensors, or the weights of another architecture.
+    """
+    try:
+        if path.suffix == ".npz":
+            _load_arrays(model, path)
+        else:
+            _load_tensors(model, path)
+    except DAMAGE as error:
+        raise BackboneError(
+            f"{path} is damaged, holds more than tensors, or is of another architecture than "
+            f"{_name(model)} ({type(error).__name__}). Fetch it again, or name the architecture "
+            "that it is of before the @."
+        ) from error
+
+
+def _load_arrays(model: Any, path: Path) -> None:
+    """As Google published its ViTs; timm has the map of names."""
+    import numpy as np
+
+    if not hasattr(model, "load_pretrained"):
+        raise BackboneError(f"{path}: only a ViT is read from an .npz, and {_name(model)} is none.")
+    with np.load(path, allow_pickle=False) as arrays:
+        blocks = {name.partition("encoderblock_")[2].partition("/")[0] for name in arrays.files}
+    if len(blocks - {""}) != len(model.blocks):
+        raise BackboneError(
+            f"{path} has {len(blocks - {''})} blocks and {_name(model)} {len(model.blocks)}. Name "
+            "the architecture that it is of before the @."
+        )
+    model.load_pretrained(str(path))
+
+
+def _load_tensors(model: nn.Module, path: Path) -> None:
+    own = sys.modules[type(model).__module__]
+    state: dict[str, Tensor] = own.checkpoint_filter_fn(published(_read(path)), model)
+    known = model.state_dict()
+    kept = {n: t.float() for n, t in state.items() if n in known or not n.startswith(HEADS)}
+    missing, extra = sorted(known.keys() - kept.keys()), sorted(kept.keys() - known.keys())
+    if missing or extra:
+        raise BackboneError(
+            f"{path} is not of {_name(model)}: {_listed('lacks', missing)}"
+            f"{' and ' if missing and extra else ''}{_listed('has besides', extra)}. Name the "
+            "architecture that it is of before the @."
+        )
+    model.load_state_dict(kept)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        return dict(load_file(path))
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(found, dict):
+        raise ValueError("no table of tensors")
+    return dict(found)
+
+
+def published(found: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a published file by the names that its encoder has, other parts left out.
+
+    Source: facebookresearch/mae (`model`), facebookresearch/moco-v3 (`state_dict`, under
+        `module.base_encoder.` or, of its linear classifiers, `module.`), microsoft/
+        Swin-Transformer and facebookresearch/ConvNeXt (`model`).
+    """
+    for name in WRAPPERS:
+        found = found[name] if isinstance(found.get(name), Mapping) else found
+    state = {name: tensor for name, tensor in found.items() if isinstance(tensor, Tensor)}
+    for prefix in (MOMENTUM, PARALLEL):
+        if any(name.startswith(prefix) for name in state):
+            state = {n.removeprefix(prefix): t for n, t in state.items() if n.startswith(prefix)}
+            break
+    if any(name.startswith(DECODER) for name in state):
+        # timm would take a file with a mask token for another family's.
+        state = {n: t for n, t in state.items() if not n.startswith((DECODER, "mask_token"))}
+    return state
+
+
+def _listed(verb: str, names: list[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"it {verb} {', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _name(model: Any) -> str:
+    return str(model.pretrained_cfg["architecture"])
