@@ -1,6 +1,7 @@
 # make run      set up and start the studio         make test   set up and test everything
 # make check    format, lint, types, fast tests     make fix    mend format and lint
 # make bench    measure speed                       make install  only the set-up
+# make api      write docs/api.md, docs/methods.md from the code
 # make compare  an example without the page         make example  the report of a finished comparison
 # make browser  Debian's Chromium, for the tests that drive one
 
@@ -11,7 +12,7 @@ SUBJECT ?= cat
 NOUN ?= $(SUBJECT)
 OUT ?= outputs/$(SUBJECT)
 
-.PHONY: run compare example example-classes browser install test check fix bench lint
+.PHONY: run compare example example-classes browser install test check fix bench lint api
 
 # The studio on http://127.0.0.1:7860, until Ctrl-C. Runs go on without it.
 run: $(VENV)/run.stamp
@@ -42,7 +43,7 @@ $(VENV)/run.stamp: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+$(VENV)/dev.stamp: requirements-dev.txt requirements-compiled.txt $(VENV)/run.stamp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -67,3 +68,6 @@ fix: install
 
 bench: install
 	$(BIN)/python benchmarks/run.py
+
+api: $(VENV)/run.stamp
+	$(BIN)/python scripts/write_api.py

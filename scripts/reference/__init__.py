@@ -1,0 +1,1 @@
+"""The pieces that `scripts/write_api.py` writes its pages with."""

@@ -1,0 +1,22 @@
+"""A saved WaveFT or SNELL adapter at work on a model again."""
+
+from pathlib import Path
+
+import peft
+from torch import nn
+
+from sparse_peft.tuners import waveft
+from sparse_peft.tuners.snell import SnellConfig  # importing it makes SNELL known to PEFT
+
+
+def load(model: nn.Module, folder: str | Path) -> peft.PeftModel:
+    """A model with what `save_pretrained` wrote into a folder, opened with our layers.
+
+    WaveFT folders may be plain PEFT's. What SO has changed is no adapter: see `load_delta`.
+
+    Raises:
+        ValueError: the folder holds an adapter that is neither WaveFT nor SNELL.
+    """
+    if isinstance(peft.PeftConfig.from_pretrained(str(folder)), SnellConfig):
+        return peft.PeftModel.from_pretrained(model, str(folder))
+    return waveft.load(model, str(folder))
