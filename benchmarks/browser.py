@@ -66,7 +66,7 @@ class Served:
         log = (self.home / "server.log").open("ab")
         settings = {"STUDIO_HOME": str(self.home), "STUDIO_PORT": str(self.port)}
         self._server = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "app.py")], env=os.environ | settings,
+            self.command(), env=os.environ | settings,
             stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
         log.close()
@@ -79,6 +79,10 @@ class Served:
                 break
             time.sleep(0.05)
         raise RuntimeError(f"the studio did not start: {self.said()}")
+
+    def command(self) -> list[str]:
+        """What serves."""
+        return [sys.executable, str(REPOSITORY / "app.py")]
 
     def end(self, how: signal.Signals) -> None:
         """End the server alone; its runs go on."""

@@ -4,31 +4,45 @@ from functools import cache
 
 from sparse_peft.errors import SpecError
 
-# The filter table of PEFT 0.21.2 holds these and coif4, coif5; those two are not the wavelets of
-# these names (coif4 is off by 0.012, coif5 has 48 taps for 30), the other names it declares fail.
-FAMILIES = (
+# What the filter table of PEFT 0.21.2 holds, alike. It also holds coif4 and coif5, which are not
+# the wavelets of these names (coif4 is off by 0.012, coif5 has 48 taps for 30), and declares others
+# that fail in the first forward pass.
+PEFT_FAMILIES = (
     *(f"db{order}" for order in range(1, 11)),
     *(f"sym{order}" for order in range(2, 11)),
     *(f"coif{order}" for order in range(1, 4)),
 )
+_BIORTHOGONAL = (
+    *("1.1", "1.3", "1.5", "2.2", "2.4", "2.6", "2.8", "3.1", "3.3", "3.5", "3.7", "3.9"),
+    *("4.4", "5.5", "6.8"),
+)
+# PyWavelets' discrete wavelets, without its second name for db1.
+FAMILIES = (
+    *(f"db{order}" for order in range(1, 39)),
+    *(f"sym{order}" for order in range(2, 21)),
+    *(f"coif{order}" for order in range(1, 18)),
+    *(f"bior{orders}" for orders in _BIORTHOGONAL),
+    *(f"rbio{orders}" for orders in _BIORTHOGONAL),
+    "dmey",
+)
 
 
 def check_family(family: str) -> None:
-    """Refuse a wavelet that PEFT and PyWavelets do not both define, alike.
+    """Refuse a wavelet that is not among `FAMILIES`.
 
     Raises:
         SpecError: names the allowed families.
     """
     if family not in FAMILIES:
         raise SpecError(
-            f"wavelet_family is {family!r}; expected one of {', '.join(FAMILIES)}: "
-            "the families that PEFT and PyWavelets both define, with the same filters."
+            f"wavelet_family is {family!r}; expected db1 to db38, sym2 to sym20, coif1 to coif17, "
+            f"dmey, or bior or rbio with one of {', '.join(_BIORTHOGONAL)}."
         )
 
 
 @cache
 def synthesis_filters(family: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Low-pass and high-pass reconstruction taps of an orthogonal family, in PyWavelets' order.
+    """Low-pass and high-pass reconstruction taps of a family, in PyWavelets' order.
 
     Raises:
         SpecError: the family is not one of `FAMILIES`.

@@ -1,82 +1,58 @@
 """One-level wavelet synthesis of a sparse coefficient grid, as the few entries it touches.
 
 The update is scaling * sum_k c_k a_k b_k^T: coefficient k is an outer product of two short filters,
-so p coefficients with filters of L taps touch at most L^2 p entries of the weight.
+so p coefficients with filters of L taps touch at most L^2 p entries of the weight. Without a
+wavelet (family None) coefficient k is one entry of the weight.
 
-Geometry: PEFT pads the grid by L - 2 on each axis (one more if odd), places the weight's positions
-in its middle, reads it as four quadrants, synthesises, and crops the middle. Its quirk: the filter
-along the rows follows from the COLUMN half and the other way round (top right is high-pass along
-rows), so the two off-diagonal quadrants are exchanged with respect to U C V^T.
+PEFT reads the padded grid as four quadrants. Its quirk: the filter along the rows follows from the
+COLUMN half and the other way round (top right is high-pass along rows), so the two off-diagonal
+quadrants are exchanged with respect to U C V^T.
 
 Source: Bilican et al. 2025, arXiv:2505.12532; huggingface/peft v0.21.2
     src/peft/tuners/waveft/layer.py:124-199, waverec2d.py:228-316. Filters from PyWavelets.
 """
 
+import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
-from jaxtyping import Float, Float32, Int, Int32, Int64
+from jaxtyping import Float, Int, Int32, Int64
 from torch import Tensor
 
+from sparse_peft.maths.wavelet_analysis import BLOCK, Axis, axis, channel, synthesised
 from sparse_peft.maths.wavelet_filters import synthesis_filters
 
+CPU = torch.device("cpu")
 COUNTED_TOGETHER = 4  # sizes within this factor are counted in one pass
 
 
 @dataclass(frozen=True)
-class Axis:
-    """Where the filter taps of one axis of a weight fall."""
-
-    length: int
-    """Rows or columns of the weight."""
-    half: int
-    """Positions in each half of the padded grid."""
-    offset: int
-    """Index in the padded grid of the weight's first position."""
-    trim: int
-    """Tap l of position i falls on 2 i + l - trim, if that lies inside the weight."""
-
-
-def axis(length: int, taps: int) -> Axis:
-    """The padded grid of one axis, as PEFT lays it out."""
-    padded = length + taps - 2
-    padded += padded % 2
-    # PEFT trims both ends of the synthesis by this much, then crops the middle.
-    ends = (2 * taps - 3) // 2
-    synthesised = padded - 2 + taps - 2 * ends
-    return Axis(
-        length=length,
-        half=padded // 2,
-        offset=(padded - length) // 2,
-        trim=ends + (synthesised - length) // 2,
-    )
-
-
-@dataclass(frozen=True)
-class Geometry:
-    """Which entries of an out x in weight p coefficients touch, and by how much."""
+class Channels:
+    """Which pair of channels each of p coefficients of an out x in update joins."""
 
     shape: tuple[int, int]
     """out, in"""
-    family: str
+    family: str | None
+    """None: the coefficients are entries of the weight, and channels are features."""
     row_channel: Int64[Tensor, " p"]
-    """Along the rows: half * band + position, band 0 low-pass and 1 high-pass."""
+    """Along the rows, as numbered by `wavelet_analysis.analysed`."""
     column_channel: Int64[Tensor, " p"]
     """The same along the columns."""
+
+
+@dataclass(frozen=True)
+class Geometry(Channels):
+    """Also which entries of the weight the coefficients touch, and by how much."""
+
     touched: Int64[Tensor, " u"]
     """Flat indices of the touched entries, ascending."""
     entry: Int32[Tensor, " m"]
     """Contribution m goes to touched[entry[m]] ..."""
     coefficient: Int32[Tensor, " m"]
     """... from this coefficient ..."""
-    weight: Float32[Tensor, " m"]
+    weight: Float[Tensor, " m"]
     """... times this."""
-
-    def to(self, device: torch.device) -> "Geometry":
-        """The same on another device."""
-        tensors = {k: v.to(device) for k, v in vars(self).items() if isinstance(v, Tensor)}
-        return Geometry(shape=self.shape, family=self.family, **tensors)
 
 
 def locations(shape: tuple[int, int], coefficients: int, seed: int) -> Int64[Tensor, "2 p"]:
@@ -87,46 +63,104 @@ def locations(shape: tuple[int, int], coefficients: int, seed: int) -> Int64[Ten
     return torch.stack([index // in_features, index % in_features])
 
 
+def layer_seed(seed: int, path: str) -> int:
+    """A seed of its own for the layer at this path, so that equal shapes differ in their places."""
+    digest = hashlib.sha256(f"places/{seed}/{path}".encode()).digest()
+    return int.from_bytes(digest[:4], "big")
+
+
+def contributions(coefficients: int, family: str | None) -> int:
+    """How many products make up the touched entries, at most."""
+    taps = 1 if family is None else len(synthesis_filters(family)[0])
+    return taps * taps * coefficients
+
+
 @lru_cache(maxsize=32)
-def geometry(shape: tuple[int, int], coefficients: int, seed: int, family: str) -> Geometry:
-    """The touched entries of `coefficients` random wavelet coefficients, on the CPU.
+def channels(
+    shape: tuple[int, int],
+    coefficients: int,
+    seed: int,
+    family: str | None,
+    device: torch.device = CPU,
+) -> Channels:
+    """The channels of `coefficients` random coefficients; shared, so do not write to it."""
+    places = locations(shape, coefficients, seed)
+    rows, columns = _channels_at(shape, places, family)
+    return Channels(shape, family, rows.to(device), columns.to(device))
+
+
+@lru_cache(maxsize=32)
+def geometry(
+    shape: tuple[int, int],
+    coefficients: int,
+    seed: int,
+    family: str | None,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = CPU,
+) -> Geometry:
+    """The touched entries of `coefficients` random coefficients.
 
     Layers of equal shape share their locations, and so the returned object: do not write to it.
     """
-    return geometry_at(shape, locations(shape, coefficients, seed), family)
+    made = geometry_at(shape, locations(shape, coefficients, seed), family, dtype)
+    tensors = {k: v.to(device) for k, v in vars(made).items() if isinstance(v, Tensor)}
+    return Geometry(shape=shape, family=family, **tensors)
 
 
-def geometry_at(shape: tuple[int, int], places: Int64[Tensor, "2 p"], family: str) -> Geometry:
-    """The touched entries of the coefficients at given rows and columns of the grid."""
-    low_high = torch.tensor(synthesis_filters(family), dtype=torch.float64)
-    rows, columns = (axis(length, low_high.shape[1]) for length in shape)
-    row_half, row_place = _halves(places[0], rows)
-    column_half, column_place = _halves(places[1], columns)
-    row_band, column_band = column_half, row_half  # the quirk of the quadrants
-
-    row_at, row_inside = _taps(row_place, rows, low_high.shape[1])
-    column_at, column_inside = _taps(column_place, columns, low_high.shape[1])
+def geometry_at(
+    shape: tuple[int, int],
+    places: Int64[Tensor, "2 p"],
+    family: str | None,
+    dtype: torch.dtype = torch.float32,
+) -> Geometry:
+    """The touched entries of the coefficients at given rows and columns of the grid, on the CPU."""
+    row_channel, column_channel = _channels_at(shape, places, family)
+    if family is None:
+        low_high = torch.ones(2, 1, dtype=torch.float64)
+        row_at, column_at = places[0].unsqueeze(1), places[1].unsqueeze(1)
+        inside = torch.ones(places.shape[1], 1, 1, dtype=torch.bool)
+        row_band = column_band = torch.zeros_like(places[0])
+    else:
+        low_high = torch.tensor(synthesis_filters(family), dtype=torch.float64)
+        rows, columns = (axis(length, low_high.shape[1]) for length in shape)
+        column_band, row_place = _halves(places[0], rows)  # the quirk of the quadrants
+        row_band, column_place = _halves(places[1], columns)
+        row_at, row_inside = _taps(row_place, rows, low_high.shape[1])
+        column_at, column_inside = _taps(column_place, columns, low_high.shape[1])
+        inside = row_inside.unsqueeze(2) & column_inside.unsqueeze(1)
     weight = low_high[row_band].unsqueeze(2) * low_high[column_band].unsqueeze(1)
-    inside = row_inside.unsqueeze(2) & column_inside.unsqueeze(1)
     flat = row_at.unsqueeze(2) * shape[1] + column_at.unsqueeze(1)
     touched, entry = torch.unique(flat[inside], return_inverse=True)
     return Geometry(
         shape=shape,
         family=family,
-        row_channel=row_band * rows.half + row_place,
-        column_channel=column_band * columns.half + column_place,
+        row_channel=row_channel,
+        column_channel=column_channel,
         touched=touched,
         entry=entry.int(),
         coefficient=inside.nonzero()[:, 0].int(),
-        weight=weight[inside].float(),
+        weight=weight[inside].to(dtype),
     )
 
 
-def touched_count(shape: tuple[int, int], coefficients: int, seed: int, family: str) -> int:
+def _channels_at(
+    shape: tuple[int, int], places: Int64[Tensor, "2 p"], family: str | None
+) -> tuple[Int64[Tensor, " p"], Int64[Tensor, " p"]]:
+    if family is None:
+        return places[0].clone(), places[1].clone()
+    taps = len(synthesis_filters(family)[0])
+    row_half, row_place = _halves(places[0], axis(shape[0], taps))
+    column_half, column_place = _halves(places[1], axis(shape[1], taps))
+    return channel(column_half, row_place), channel(row_half, column_place)  # again the quirk
+
+
+def touched_count(shape: tuple[int, int], coefficients: int, seed: int, family: str | None) -> int:
     """How many entries `geometry` touches, without building it.
 
     Fewer coefficients at the same seed are the first of more, so one pass counts many sizes.
     """
+    if family is None:
+        return coefficients
     most = 1
     while most < coefficients:
         most *= COUNTED_TOGETHER
@@ -172,31 +206,33 @@ def _taps(
 
 def touched_changes(
     geometry: Geometry, coefficients: Float[Tensor, " p"], scaling: float
-) -> Float32[Tensor, " u"]:
-    """What the update adds to each touched entry."""
-    parts = coefficients.float().index_select(0, geometry.coefficient) * geometry.weight
+) -> Float[Tensor, " u"]:
+    """What the update adds to each touched entry, in the precision of the geometry."""
+    values = coefficients.to(geometry.weight.dtype)
+    parts = values.index_select(0, geometry.coefficient).mul_(geometry.weight)
     sums = parts.new_zeros(geometry.touched.shape[0]).index_add_(0, geometry.entry, parts)
     return sums.mul_(scaling)
 
 
-def analysed(signal: Float[Tensor, "N t"], family: str) -> Float[Tensor, "P t"]:
-    """One-level analysis along the first axis: the transpose of the synthesis of `geometry`.
+def dense_update(
+    where: Channels, coefficients: Float[Tensor, " p"], scaling: float
+) -> Float[Tensor, "out in"]:
+    """The whole update, by synthesis along one axis after the other.
 
-    Returns:
-        Low-pass rows, then high-pass rows.
+    Its cost does not grow with the square of the filter's length, as that of `touched_changes`.
     """
-    low_high = synthesis_filters(family)
-    taps = len(low_high[0])
-    along = axis(signal.shape[0], taps)
-    after = 2 * (along.half - 1) + taps - along.trim - along.length
-    padded = torch.nn.functional.pad(signal, (0, 0, along.trim, after))
-    result = signal.new_empty(2 * along.half, signal.shape[1])
-    for band, filter_ in enumerate(low_high):
-        part = result[band * along.half : (band + 1) * along.half]
-        torch.mul(padded[0 : 2 * along.half : 2], filter_[0], out=part)
-        for tap in range(1, taps):
-            part.add_(padded[tap : tap + 2 * along.half - 1 : 2], alpha=filter_[tap])
-    return result
+    values = coefficients * scaling
+    out, into = where.shape
+    if where.family is None:
+        grid = values.new_zeros(out, into)
+        grid[where.row_channel, where.column_channel] = values
+        return grid
+    taps = len(synthesis_filters(where.family)[0])
+    rows, columns = (BLOCK * axis(length, taps).blocks for length in where.shape)
+    grid = values.new_zeros(rows, columns)
+    grid[where.row_channel, where.column_channel] = values
+    half = synthesised(grid, out, where.family).contiguous()
+    return synthesised(half, into, where.family)
 
 
 def plain_update(

@@ -1,255 +1,119 @@
 """WaveFT for PEFT, without ever building a whole update in a training step.
 
 A drop-in for PEFT's own: same settings, same places, same files. `get_peft_model(model,
-WaveFTConfig(...))` uses these layers; what it saves, plain PEFT opens. PEFT's mapping of WAVEFT to
-its own layers stays as it is.
+WaveFTConfig(...))` uses these layers; what it saves, plain PEFT opens, unless the settings go
+beyond PEFT's: then the file has a type of its own, which plain PEFT refuses. PEFT's mapping of
+WAVEFT to its own layers stays as it is.
 """
 
+import copy
 import dataclasses
+from collections import Counter
 from typing import Any
 
 import peft
-import torch
-from jaxtyping import Float
 from peft.mapping import (
     PEFT_TYPE_TO_CONFIG_MAPPING,
     PEFT_TYPE_TO_PREFIX_MAPPING,
     PEFT_TYPE_TO_TUNER_MAPPING,
 )
 from peft.tuners import waveft as peft_waveft
-from peft.tuners.tuners_utils import check_adapters_to_merge
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import nn
+from transformers.pytorch_utils import Conv1D
 
-from sparse_peft.maths.sampled_gradients import sampled_wavelet_gradients
-from sparse_peft.maths.wavelet_filters import check_family
-from sparse_peft.maths.wavelets import Geometry, geometry, touched_changes
-from sparse_peft.tuners.precision import as_autocast
+from sparse_peft.maths.wavelet_filters import PEFT_FAMILIES, check_family
+from sparse_peft.maths.wavelets import Geometry, layer_seed, touched_count
+from sparse_peft.tuners.waveft_layer import WaveFTLinear
 
-PEFT_TYPE = "SPARSE_PEFT_WAVEFT"  # in memory only; on disk it is WAVEFT
-ON_DISK = "WAVEFT"
+PEFT_TYPE = "SPARSE_PEFT_WAVEFT"
+ON_DISK = "WAVEFT"  # what plain PEFT reads
+
+__all__ = ["WaveFTConfig", "WaveFTLinear", "WaveFTModel", "load", "touched_entries"]
 
 
 @dataclasses.dataclass
 class WaveFTConfig(peft_waveft.WaveFTConfig):  # type: ignore[misc]
-    """PEFT's settings of WaveFT, for our layers."""
+    """PEFT's settings of WaveFT, for our layers.
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.peft_type = PEFT_TYPE
-        check_family(self.wavelet_family)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as PEFT saves them, so that it can open them."""
-        return {**super().to_dict(), "peft_type": ON_DISK}
-
-
-class WaveFTLinear(peft_waveft.WaveFTLinear):  # type: ignore[misc]
-    """A Linear whose weight holds the update at the few entries that it touches.
-
-    The originals of these entries are kept, so taking the update out is exact. More than one
-    active adapter, or a base that is no plain Linear, takes PEFT's way: a dense update beside the
-    untouched weight.
+    PEFT's own coif4 and coif5 are not the wavelets of these names; ours are PyWavelets'.
     """
 
-    def __init__(self, base_layer: nn.Module, *args: Any, **settings: Any) -> None:
-        self._geometries: dict[str, Geometry] = {}
-        self._written: str | None = None
-        super().__init__(base_layer, *args, **settings)
-        self.register_buffer("originals", None, persistent=False)
-        self.register_state_dict_post_hook(_put_originals)
-        self.register_load_state_dict_pre_hook(lambda module, *_: module.restore())
+    wavelet_family: str = dataclasses.field(
+        default="db1",
+        metadata={
+            "help": "A discrete wavelet by its PyWavelets name. Plain PEFT opens db1 to db10, sym2 "
+            "to sym10 and coif1 to coif3; with another, it refuses the saved folder."
+        },
+    )
+    per_layer_seed: bool = dataclasses.field(
+        default=False,
+        metadata={
+            "help": "Whether layers of equal shape have different places, which follow from their "
+            "paths. Plain PEFT refuses the saved folder."
+        },
+    )
 
-    def update_layer(self, adapter_name: str, *args: Any, **settings: Any) -> None:
-        """Add an adapter, or start one anew."""
-        self.restore()
-        self._geometries.pop(adapter_name, None)
-        super().update_layer(adapter_name, *args, **settings)
+    def __post_init__(self) -> None:
+        check_family(self.wavelet_family)
+        family, self.wavelet_family = self.wavelet_family, "db1"  # PEFT refuses what it lacks
+        super().__post_init__()
+        self.wavelet_family = family
+        self.peft_type = PEFT_TYPE
 
-    def delete_adapter(self, adapter_name: str) -> None:
-        """Forget an adapter."""
-        self.restore()
-        self._geometries.pop(adapter_name, None)
-        super().delete_adapter(adapter_name)
+    @property
+    def opens_in_peft(self) -> bool:
+        """Whether plain PEFT computes the same from these settings."""
+        known = not self.use_idwt or self.wavelet_family in PEFT_FAMILIES
+        return known and not self.per_layer_seed
 
-    def geometry(self, adapter: str) -> Geometry:
-        """The entries that an adapter touches, on the device of its coefficients."""
-        spectrum = self.waveft_spectrum[adapter]
-        found = self._geometries.get(adapter)
-        if found is None or found.touched.device != spectrum.device:
-            shape = (self.out_features, self.in_features)
-            seed = self.waveft_random_loc_seed[adapter]
-            family = self.waveft_wavelet_family[adapter]
-            found = geometry(shape, spectrum.shape[0], seed, family).to(spectrum.device)
-            self._geometries[adapter] = found
-        return found
-
-    def get_delta_weight(self, adapter: str) -> Float[Tensor, "out in"]:
-        """The whole update, for conversions and checks."""
-        if not self.waveft_use_idwt[adapter]:
-            dense: Tensor = super().get_delta_weight(adapter)
-            return dense
-        where, spectrum = self.geometry(adapter), self.waveft_spectrum[adapter]
-        changes = touched_changes(where, spectrum, self.waveft_scaling[adapter])
-        zeros = changes.new_zeros(self.out_features * self.in_features)
-        return zeros.index_copy(0, where.touched, changes).view(where.shape).to(spectrum.dtype)
-
-    @torch.no_grad()
-    def write(self, adapter: str) -> None:
-        """Put the update of one adapter into the weight."""
-        where, weight = self.geometry(adapter), self.get_base_layer().weight
-        if self._written != adapter:
-            self.restore()
-            self.originals = weight.view(-1).index_select(0, where.touched)
-            self._written = adapter
-        changes = touched_changes(
-            where, self.waveft_spectrum[adapter], self.waveft_scaling[adapter]
-        )
-        # Through .data the version does not count up: between two forward passes of one step the
-        # same values are written, and the first one's backward is still right. If an optimizer
-        # steps in between, the coefficients that `MergedLinear` saves complain.
-        changed = (self.originals.float() + changes).to(weight.dtype)
-        weight.data.view(-1).index_copy_(0, where.touched, changed)
-
-    @torch.no_grad()
-    def restore(self) -> None:
-        """Put the original entries back into the weight, bit for bit."""
-        if self._written is not None:
-            touched = self.geometry(self._written).touched
-            self.get_base_layer().weight.data.view(-1).index_copy_(0, touched, self.originals)
-            self.originals, self._written = None, None
-
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        """The Linear with the update in it."""
-        adapter = self._adapter_to_write()
-        if adapter is None:
-            if not self.merged:
-                self.restore()
-            result: Tensor = super().forward(x, *args, **kwargs)
-            return result
-        self.write(adapter)
-        base, spectrum = self.get_base_layer(), self.waveft_spectrum[adapter]
-        if not (torch.is_grad_enabled() and spectrum.requires_grad):
-            return F.linear(x, base.weight, base.bias)
-        x, weight, bias = as_autocast(x, base.weight.detach(), base.bias)
-        merged: Tensor = MergedLinear.apply(  # type: ignore[no-untyped-call]
-            x, weight, bias, spectrum, self.geometry(adapter), self.waveft_scaling[adapter]
-        )
-        return merged
-
-    def _adapter_to_write(self) -> str | None:
-        """The one adapter that can go into the weight, if this is such a case."""
-        if self.disable_adapters or self.merged or len(self.active_adapters) != 1:
-            return None
-        [adapter] = self.active_adapters
-        return adapter if self._can_write(adapter) else None
-
-    def _can_write(self, adapter: str) -> bool:
-        base = self.get_base_layer()
-        known = adapter in self.waveft_spectrum and self.waveft_use_idwt[adapter]
-        return known and type(base) is nn.Linear and base.weight.is_contiguous()
-
-    def enable_adapters(self, enabled: bool) -> None:
-        """Switch the update on or off; off, the weight holds its originals."""
-        if not enabled and not self.merged:
-            self.restore()
-        super().enable_adapters(enabled)
-
-    def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Leave the update in the weight, where `unmerge` finds it."""
-        names = check_adapters_to_merge(self, adapter_names)
-        if len(names) == 1 and not self.merged and self._can_write(names[0]):
-            self.write(names[0])
-            if safe_merge and not torch.isfinite(self.get_base_layer().weight).all():
-                self.restore()
-                raise ValueError(f"the adapter {names[0]} holds values that are not finite")
-            self.merged_adapters.append(names[0])
-        elif names:
-            if not self.merged:
-                self.restore()
-            super().merge(safe_merge, names)
-
-    def unmerge(self) -> None:
-        """Take merged updates out again; exactly, if one alone was merged."""
-        if self.merged_adapters == [self._written]:
-            self.merged_adapters.clear()
-            self.restore()
-        else:
-            super().unmerge()
-
-    def unload_and_optionally_merge_module(
-        self, merge: bool, safe_merge: bool, adapter_names: list[str] | None
-    ) -> nn.Module:
-        """The Linear alone again, with the update or as it was."""
-        if merge:
-            self.merge(safe_merge, adapter_names)
-        elif not self.merged:
-            self.restore()
-        base: nn.Module = self.get_base_layer()
-        return base
-
-
-def _put_originals(
-    module: WaveFTLinear, state_dict: dict[str, Tensor], prefix: str, _: Any
-) -> None:
-    """A saved base weight is the original one, or an adapter on top of it would count twice."""
-    if module._written is not None and not module.merged:
-        key = f"{prefix}base_layer.weight"
-        weight = state_dict[key].detach().clone()
-        touched = module.geometry(module._written).touched
-        state_dict[key] = weight.view(-1).index_copy_(0, touched, module.originals).view_as(weight)
-
-
-class MergedLinear(torch.autograd.Function):
-    """y = x W^T + b with the update already in W; its gradient goes to the coefficients."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Float[Tensor, "*tokens in"],
-        weight: Float[Tensor, "out in"],
-        bias: Float[Tensor, " out"] | None,
-        coefficients: Float[Tensor, " p"],
-        where: Geometry,
-        scaling: float,
-    ) -> Float[Tensor, "*tokens out"]:
-        """The product."""
-        ctx.save_for_backward(x, weight, coefficients)
-        ctx.where, ctx.scaling = where, scaling
-        return F.linear(x, weight, bias)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of x, of the bias and of the coefficients."""
-        [dy] = gradients
-        x, weight, coefficients = ctx.saved_tensors
-        for_x, _, for_bias, for_coefficients, _, _ = ctx.needs_input_grad
-        flat_x, flat_dy = x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
-        sampled = None
-        if for_coefficients:
-            sampled = sampled_wavelet_gradients(flat_x, flat_dy, ctx.where, ctx.scaling)
-            sampled = sampled.to(coefficients.dtype)
-        return (
-            dy @ weight if for_x else None,
-            None,
-            flat_dy.sum(0) if for_bias else None,
-            sampled,
-            None,
-            None,
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """The settings as they are saved: as PEFT's own where it can open them."""
+        values: dict[str, Any] = super().to_dict()
+        if self.opens_in_peft:
+            values["peft_type"] = ON_DISK
+            del values["per_layer_seed"]
+        return values
 
 
 class WaveFTModel(peft_waveft.WaveFTModel):  # type: ignore[misc]
-    """PEFT's tuner with our layer for plain Linears."""
+    """PEFT's tuner with our layer."""
+
+    def inject_adapter(self, model: nn.Module, *args: Any, **settings: Any) -> None:
+        """Put our layers in place of their targets; weights that others use are never written."""
+        super().inject_adapter(model, *args, **settings)
+        uses = Counter(id(param) for _, param in model.named_parameters(remove_duplicate=False))
+        for module in model.modules():
+            if isinstance(module, WaveFTLinear):
+                base = module.get_base_layer()
+                if any(uses[id(param)] > 1 for param in base.parameters(recurse=False)):
+                    module.share()
+
+    def _create_and_replace(
+        self,
+        waveft_config: WaveFTConfig,
+        adapter_name: str,
+        target: nn.Module,
+        target_name: str,
+        parent: nn.Module,
+        current_key: str,
+        **settings: Any,
+    ) -> None:
+        if waveft_config.per_layer_seed:
+            waveft_config = copy.copy(waveft_config)
+            waveft_config.random_loc_seed = layer_seed(waveft_config.random_loc_seed, current_key)
+        super()._create_and_replace(
+            waveft_config, adapter_name, target, target_name, parent, current_key, **settings
+        )
 
     @staticmethod
     def _create_new_module(
         waveft_config: WaveFTConfig, adapter_name: str, target: nn.Module, **settings: Any
     ) -> nn.Module:
-        made = peft_waveft.WaveFTModel._create_new_module
-        if not isinstance(target, nn.Linear):
-            module: nn.Module = made(waveft_config, adapter_name, target, **settings)
-            return module
+        if not isinstance(target, nn.Linear | Conv1D):
+            raise TypeError(
+                f"the target is a {type(target).__name__}; expected a Linear or a Conv1D"
+            )
+        waveft_config.fan_in_fan_out = isinstance(target, Conv1D)
         return WaveFTLinear(target, adapter_name, config=waveft_config, **settings)
 
 
@@ -261,11 +125,19 @@ PEFT_TYPE_TO_PREFIX_MAPPING[PEFT_TYPE] = WaveFTModel.prefix
 def touched_entries(layer: WaveFTLinear) -> int:
     """How many entries of its weight a layer's active adapter can change."""
     [adapter] = layer.active_adapters
-    return layer.geometry(adapter).touched.shape[0]
+    where = layer.where(adapter)
+    if isinstance(where, Geometry):
+        return where.touched.shape[0]
+    seed = layer.waveft_random_loc_seed[adapter]
+    return touched_count(where.shape, where.row_channel.shape[0], seed, where.family)
 
 
 def load(model: nn.Module, folder: str) -> peft.PeftModel:
-    """A model with a WaveFT folder of PEFT's, or of ours, opened with our layers."""
+    """A model with a WaveFT folder of PEFT's, or of ours, opened with our layers.
+
+    Raises:
+        ValueError: the folder holds another kind of adapter.
+    """
     saved = peft.PeftConfig.from_pretrained(folder)
     if not isinstance(saved, peft_waveft.WaveFTConfig):
         raise ValueError(f"{folder} holds a {saved.peft_type} adapter; expected {ON_DISK}")

@@ -1,0 +1,156 @@
+"""What WaveFT and its weight-domain baseline share: some coefficients of each weight, by chance."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from sparse_peft.errors import SpecError
+from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
+from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
+
+if TYPE_CHECKING:
+    import torch
+
+Kind = TypeVar("Kind", bound="Scattered")
+
+
+class Scattered:
+    """Counts, sizes and attaches coefficients at random places of each weight's grid."""
+
+    label: ClassVar[str]
+    unit: ClassVar[str]
+    """One value of a weight, in words."""
+    coefficients: int
+    scaling: float
+    random_loc_seed: int
+    per_layer_seed: bool
+    proportional: bool
+    weight_decay: float
+
+    @property
+    def wavelet(self) -> str | None:
+        """The wavelet of the grid; None where the grid is the weight itself."""
+        return None
+
+    def check(self) -> None:
+        """Refuse settings out of their range.
+
+        Raises:
+            SpecError: names the setting and what is allowed.
+        """
+        at_least("coefficients", self.coefficients, 1)
+        at_least("random_loc_seed", self.random_loc_seed, 0)
+        if not self.scaling > 0:
+            raise SpecError(f"scaling is {self.scaling}; expected more than 0.")
+        not_negative("weight_decay", self.weight_decay)
+
+    def _with(self: Kind, coefficients: int) -> Kind:
+        return replace(self, coefficients=coefficients)  # type: ignore[type-var]
+
+    def counts(self, shapes: Shapes) -> list[int]:
+        """Coefficients of each weight, as PEFT shares them out within a component.
+
+        Raises:
+            SpecError: a proportional share is larger than its weight.
+        """
+        sizes = {name: out * in_ for name, (out, in_) in self._pairs(shapes).items()}
+        if not self.proportional:
+            return [min(self.coefficients, size) for size in sizes.values()]
+        counts = []
+        for name, size in sizes.items():
+            peers = [s for other, s in sizes.items() if _component(other) == _component(name)]
+            share = max(1, round(size / sum(peers) * (self.coefficients * len(peers))))
+            if share > size:
+                raise SpecError(
+                    f"coefficients is {self.coefficients}; a proportional share of {share} is "
+                    f"more than the {size} entries of {name}. Lower it."
+                )
+            counts.append(share)
+        return counts
+
+    def _pairs(self, shapes: Shapes) -> dict[str, tuple[int, int]]:
+        return dict(zip(shapes, matrices(shapes, self.label), strict=True))
+
+    def budget_range(self, shapes: Shapes) -> tuple[int, int]:
+        """One coefficient for each weight, and one more for each."""
+        return sum(self._with(1).counts(shapes)), len(shapes)
+
+    def fit(self: Kind, budget: int, shapes: Shapes) -> Kind:
+        """The largest number of coefficients a weight within the budget, counted truly."""
+        smallest, _ = self.budget_range(shapes)
+        refuse_below(smallest, budget, self.label, f"one {self.unit} for each weight")
+
+        def holds(coefficients: int) -> bool:
+            return sum(self._with(coefficients).counts(shapes)) <= budget
+
+        return self._with(largest(holds, self._most(shapes)))
+
+    def _most(self, shapes: Shapes) -> int:
+        """The number of coefficients above which nothing is gained, or a share is too large."""
+        sizes: dict[str, list[int]] = {}
+        for name, (out, in_) in self._pairs(shapes).items():
+            sizes.setdefault(_component(name), []).append(out * in_)
+        if self.proportional:
+            return min(sum(peers) // len(peers) for peers in sizes.values())
+        return max(max(peers) for peers in sizes.values())
+
+    def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
+        """Coefficients a weight."""
+        return f"{self.coefficients} per layer" + (" on average" if self.proportional else "")
+
+    def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
+        """The coefficients; their places follow from the seed, so they are not stored."""
+        from sparse_peft.maths.wavelets import layer_seed, touched_count
+
+        counts, support = self.counts(shapes), 0
+        for (name, pair), count in zip(self._pairs(shapes).items(), counts, strict=True):
+            seed = self.random_loc_seed
+            if self.per_layer_seed:
+                seed = layer_seed(seed, _path(name))
+            support += touched_count(pair, count, seed, self.wavelet)
+        return Footprint(active=sum(counts), stored=sum(counts), support=support, estimated=False)
+
+    def attach(
+        self,
+        components: "Mapping[str, torch.nn.Module]",
+        targets: Sequence[str],
+        plan: Plan,
+    ) -> Attachment:
+        """Our WaveFT layers in place of the target Linears; the coefficients start at zero."""
+        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.targets import shapes_of
+        from sparse_peft.tuners.waveft import WaveFTConfig, touched_entries
+
+        shapes = shapes_of(components, targets)
+        counts = dict(zip(targets, self.counts(shapes), strict=True))
+        smaller = (
+            {} if self.proportional else {n: c for n, c in counts.items() if c < self.coefficients}
+        )
+        wavelet = {} if self.wavelet is None else {"wavelet_family": self.wavelet}
+        config = WaveFTConfig(
+            n_frequency=self.coefficients,
+            n_frequency_pattern={f"^{re.escape(_path(n))}": c for n, c in smaller.items()},
+            scaling=self.scaling,
+            use_idwt=self.wavelet is not None,
+            random_loc_seed=self.random_loc_seed,
+            per_layer_seed=self.per_layer_seed,
+            proportional_parameters=self.proportional,
+            **wavelet,
+        )
+        return PeftAttachment(
+            components,
+            targets,
+            config,
+            plan.seed,
+            touched_entries,
+            weight_decay=self.weight_decay,
+        )
+
+
+def _component(target: str) -> str:
+    return target.partition("/")[0]
+
+
+def _path(target: str) -> str:
+    return target.partition("/")[2]
