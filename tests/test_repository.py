@@ -33,7 +33,8 @@ def blocks(language: str, page: Path = ROOT / "README.md") -> list[str]:
 
 def commands() -> list[list[str]]:
     """Every shell command of the pages, as words."""
-    lines = [line for page in PAGES for block in blocks("sh", page) for line in block.splitlines()]
+    texts = [block.replace("\\\n", " ") for page in PAGES for block in blocks("sh", page)]
+    lines = [line for text in texts for line in text.splitlines()]
     split = [shlex.split(line, comments=True) for line in lines]
     return [words for words in split if words]
 

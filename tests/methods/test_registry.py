@@ -142,7 +142,7 @@ def test_waveft_refuses_a_share_that_is_more_than_its_weight():
         (WaveFT, {"coefficients": 0}, "coefficients"),
         (WaveFT, {"scaling": 0.0}, "scaling"),
         (WaveFT, {"random_loc_seed": -1}, "random_loc_seed"),
-        (WaveFT, {"wavelet_family": "coif4"}, "wavelet_family"),
+        (WaveFT, {"wavelet_family": "db99"}, "wavelet_family"),
         (WaveFT, {"weight_decay": -1.0}, "weight_decay"),
         (SO, {"density": 0.0}, "density"),
         (SO, {"density": 1.5}, "density"),
