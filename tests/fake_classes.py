@@ -22,6 +22,19 @@ METHODS = {  # label, family, how well it learns (0: as zero-shot), support
     "waveft": ("WaveFT", "waveft", 1.2, 139_720),
     "so": ("SO", "so", 0.9, 645_000),
 }
+MORE = {
+    "snell": ("SNELL", "snell", 1.0, 2_000_000),
+    "shira": ("SHiRA", "shira", 0.8, 34_944),
+    "full": ("Full", "full", 1.6, None),
+    "adalora": ("AdaLoRA", "lora", 1.1, None),
+    "vera": ("VeRA", "lora", 0.4, None),
+    "loha": ("LoHa", "lora", 0.9, None),
+    "lokr": ("LoKr", "lora", 1.3, None),
+    "fourierft": ("FourierFT", "waveft", 0.7, None),
+    "oft": ("OFT", "snell", 0.6, None),
+    "sparse_weight": ("SparseW", "shira", 1.0, 34_944),
+}
+EVERY = METHODS | MORE
 REFERENCES = {"zeroshot": 0.0, "linear_probe": 0.5}
 STEPS = 200
 SIDE = 64
@@ -135,7 +148,7 @@ class Maker:
         self, method: str, seed: int = 1, name: str | None = None, **other: Any
     ) -> RunOutcome:
         """One finished run of a method; `other` replaces parts of its report."""
-        label, family, strength, support = METHODS[method]
+        label, family, strength, support = EVERY[method]
         name = name or f"{method}-s{seed}"
         folder = self.root / name
         folder.mkdir()
@@ -182,7 +195,7 @@ class Maker:
         self, method: str, seed: int = 1, name: str | None = None, **other: Any
     ) -> RunOutcome:
         """A run that has left nothing yet."""
-        label, family, *_ = METHODS[method]
+        label, family, *_ = EVERY[method]
         name = name or f"{method}-s{seed}"
         outcome = RunOutcome(
             id=name, run=f"run-{name}", folder=self.root / name, method=method, label=label,

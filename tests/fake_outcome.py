@@ -20,6 +20,19 @@ METHODS = {  # label, family, how near the subject, how near the prompt, support
     "waveft": ("WaveFT", "waveft", 0.75, 0.80, 139_720),
     "so": ("SO", "so", 0.60, 0.90, 645_000),
 }
+MORE = {
+    "snell": ("SNELL", "snell", 0.50, 0.80, 2_000_000),
+    "shira": ("SHiRA", "shira", 0.45, 0.90, 34_944),
+    "full": ("Full", "full", 0.90, 0.60, None),
+    "adalora": ("AdaLoRA", "lora", 0.50, 0.86, None),
+    "vera": ("VeRA", "lora", 0.40, 0.90, None),
+    "loha": ("LoHa", "lora", 0.52, 0.84, None),
+    "lokr": ("LoKr", "lora", 0.58, 0.80, None),
+    "fourierft": ("FourierFT", "waveft", 0.65, 0.82, None),
+    "oft": ("OFT", "snell", 0.50, 0.88, None),
+    "sparse_weight": ("SparseW", "shira", 0.70, 0.84, 34_944),
+}
+EVERY = METHODS | MORE
 
 Paint = Callable[[str, int, int], Image.Image]  # method, prompt, seed -> a test picture
 
@@ -103,7 +116,7 @@ class Maker:
         self, method: str, name: str | None = None, seed: int = 0, **other: Any
     ) -> RunOutcome:
         """One finished run of a method; `other` replaces parts of the report."""
-        label, family, subject, prompt, support = METHODS[method]
+        label, family, subject, prompt, support = EVERY[method]
         name = name or method
         folder = self.root / name
         history = [
@@ -160,7 +173,7 @@ class Maker:
         self, method: str, name: str | None = None, seed: int = 0, **other: Any
     ) -> RunOutcome:
         """A run that has left nothing yet."""
-        label, family, *_ = METHODS[method]
+        label, family, *_ = EVERY[method]
         name = name or method
         outcome = RunOutcome(
             id=name, run=f"run-{name}", folder=self.root / name, method=method, label=label,

@@ -56,13 +56,19 @@ def ticks(low: Number, high: Number) -> list[Number]:
     return [i * step for i in range(first, floor(high / step) + 1)]
 
 
-def rules(axis: Axis, scale: Scale, *, vertical: bool, log: bool = False) -> list[str]:
-    """SVG of an axis: its lines, its numbers and its title."""
+def rules(
+    axis: Axis, scale: Scale, *, vertical: bool, log: bool = False, end: Number = WIDTH - RIGHT
+) -> list[str]:
+    """SVG of an axis: its lines, its numbers and its title.
+
+    Args:
+        end: where the lines of a vertical axis end.
+    """
     lines = []
     for value in ticks(scale.low, scale.high):
         word = f"{10.0**value:.3g}" if log else f"{round(value, 10):g}"
         anchored = any(abs(value - anchor) < 1e-9 for anchor, _ in axis.anchors)
-        lines.append(_tick(scale(value), word, vertical=vertical, strong=anchored))
+        lines.append(_tick(scale(value), word, vertical=vertical, strong=anchored, end=end))
     return [*lines, _title(axis.title, scale, vertical=vertical)]
 
 
@@ -83,10 +89,12 @@ def _title(text: str, scale: Scale, *, vertical: bool) -> str:
     return f'<text class="axis" {place} text-anchor="middle" fill="{INK}">{escape(text)}</text>'
 
 
-def _tick(at: Number, word: str, *, vertical: bool, strong: bool) -> str:
+def _tick(
+    at: Number, word: str, *, vertical: bool, strong: bool, end: Number = WIDTH - RIGHT
+) -> str:
     colour = MUTED if strong else RULE
     if vertical:
-        line, place = f"M{LEFT} {at:.1f}H{WIDTH - RIGHT}", f'x="{LEFT - 8}" y="{at + 5:.1f}"'
+        line, place = f"M{LEFT} {at:.1f}H{end:g}", f'x="{LEFT - 8}" y="{at + 5:.1f}"'
     else:
         line, place = (
             f"M{at:.1f} {TOP}V{HEIGHT - BOTTOM}",

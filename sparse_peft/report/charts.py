@@ -26,12 +26,11 @@ from sparse_peft.report.axes import (
     padded,
     rules,
 )
-from sparse_peft.report.marks import VIEW, Identity, hue, shapes
+from sparse_peft.report.columns import MANY
+from sparse_peft.report.marks import VIEW, Identity, hue, mark_svg, shapes
+from sparse_peft.report.names import ENDS_WIDTH, GAP, Name, around, at_ends
 
-LABEL_WIDTH, LABEL_HEIGHT = 8.5, 18  # room for a letter, generous enough for the phone's size
-GAP = 10  # around a mark's centre: no name there
-REACHES = (14, 34, 58, 86)  # how far from its mark a name may stand
-AROUND = ((1, -1), (-1, -1), (1, 1), (-1, 1))
+Ends = tuple[Number, Number]
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,11 @@ class Curve:
 
 def scatter(points: Sequence[Point], x: Axis, y: Axis) -> str:
     """Columns as marks with cross-shaped intervals; rules where the anchors lie."""
-    across = _scale(
-        [_ends(p.x) for p in points], [p.path for p in points], 0, x, LEFT, WIDTH - RIGHT
-    )
-    up = _scale([_ends(p.y) for p in points], [p.path for p in points], 1, y, HEIGHT - BOTTOM, TOP)
+    many = len(points) >= MANY
+    span = _near if many else _scale
+    paths = [point.path for point in points]
+    across = span([_ends(p.x) for p in points], paths, 0, x, LEFT, WIDTH - RIGHT)
+    up = span([_ends(p.y) for p in points], paths, 1, y, HEIGHT - BOTTOM, TOP)
     names = _names(points, across, up)
     body = [
         *rules(x, across, vertical=False),
@@ -78,7 +78,7 @@ def scatter(points: Sequence[Point], x: Axis, y: Axis) -> str:
     described = "; ".join(
         f"{p.name}: {x.title} {p.x.mean:.2f}, {y.title} {p.y.mean:.2f}" for p in points
     )
-    return _figure(f"{y.title} against {x.title}. {described}", body)
+    return _figure(f"{y.title} against {x.title}. {described}", body, many=many)
 
 
 def loss_curves(curves: Sequence[Curve], *, log: bool = False) -> str:
@@ -95,15 +95,39 @@ def loss_curves(curves: Sequence[Curve], *, log: bool = False) -> str:
     drawn = [curve for curve in drawn if curve.points]
     steps = [step for curve in drawn for step, _ in curve.points] or [0.0, 1.0]
     losses = [loss for curve in drawn for _, loss in curve.points] or [0.0, 1.0]
-    across = Scale(0.0, max(steps), LEFT, WIDTH - RIGHT)
-    up = Scale(*padded(losses if log else [0.0, *losses]), HEIGHT - BOTTOM, TOP)
+    many = len(drawn) >= MANY - 1
+    across = Scale(0.0, max(steps), LEFT, WIDTH - (ENDS_WIDTH if many else RIGHT))
+    smooth = [(curve, running_mean(curve.points)) for curve in drawn]
+    if many:  # what single steps do is drawn for the one that is looked at
+        losses = [loss for _, line in smooth for _, loss in line]
+    up = Scale(*padded(losses if log or many else [0.0, *losses]), HEIGHT - BOTTOM, TOP)
     body = [
         *rules(Axis("step"), across, vertical=False),
-        *rules(Axis("loss, log scale" if log else "loss"), up, vertical=True, log=log),
+        *rules(
+            Axis("loss, log scale" if log else "loss"), up, vertical=True, log=log, end=across.end
+        ),
         *(_line(curve, curve.points, across, up, faint=True) for curve in drawn),
-        *(_line(curve, running_mean(curve.points), across, up) for curve in drawn),
+        *(_line(curve, line, across, up) for curve, line in smooth),
+        *(at_ends([_end(curve, line, across, up) for curve, line in smooth]) if many else ()),
     ]
-    return _figure("Loss by step of " + ", ".join(curve.name for curve in drawn), body)
+    described = "Loss by step of " + ", ".join(curve.name for curve in drawn)
+    return _figure(described, body, many=many)
+
+
+def key(curves: Sequence[Curve]) -> str:
+    """The names above a chart of losses; of many they stand at the ends of their lines."""
+    if len(curves) >= MANY - 1:
+        return ""
+    names = (
+        f'<span data-trace="{escape(c.method)}">{mark_svg(c.look)} {escape(c.name)}</span>'
+        for c in curves
+    )
+    return f'<p class="key">{" ".join(names)}</p>'
+
+
+def _end(curve: Curve, line: Sequence[tuple[Number, Number]], x: Scale, y: Scale) -> Name:
+    step, loss = line[-1]
+    return Name(curve.name, curve.look, x(step), y(loss), curve.method)
 
 
 def running_mean(points: Sequence[tuple[Number, Number]]) -> tuple[tuple[Number, Number], ...]:
@@ -162,9 +186,9 @@ def _mark_at(point: Point, x: Number, y: Number) -> str:
     )
 
 
-def _figure(description: str, body: Sequence[str]) -> str:
+def _figure(description: str, body: Sequence[str], *, many: bool = False) -> str:
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
+        f'<svg class="chart{" many" if many else ""}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(description)}">{"".join(body)}</svg>'
     )
 
@@ -175,9 +199,32 @@ def _ends(value: Interval) -> tuple[Number, Number]:
     return low, high
 
 
+def _near(
+    ends: Sequence[Ends],
+    paths: Sequence[Sequence[Ends]],
+    side: int,
+    axis: Axis,
+    start: Number,
+    end: Number,
+) -> Scale:
+    """A scale for many points: the middle half of each interval, so that they stand apart.
+
+    What reaches further is cut at the edge; an anchor without a point near it is left out.
+    """
+    del paths, side, axis
+    values = [
+        value for low, high in ends for value in (_between(low, high, q) for q in (0.25, 0.75))
+    ]
+    return Scale(*padded(values or [0.0, 1.0]), start, end)
+
+
+def _between(low: Number, high: Number, share: float) -> Number:
+    return low + share * (high - low)
+
+
 def _scale(
-    ends: Sequence[tuple[Number, Number]],
-    paths: Sequence[Sequence[tuple[Number, Number]]],
+    ends: Sequence[Ends],
+    paths: Sequence[Sequence[Ends]],
     side: int,
     axis: Axis,
     start: Number,
@@ -219,8 +266,8 @@ def _path(point: Point, x: Scale, y: Scale) -> str:
 
 
 def _cross(point: Point, x: Scale, y: Scale) -> str:
-    left, right = (x(end) for end in _ends(point.x))
-    low, high = (y(end) for end in _ends(point.y))
+    left, right = (_inside(x, x(end)) for end in _ends(point.x))
+    low, high = (_inside(y, y(end)) for end in _ends(point.y))
     return (
         f'<path class="cross"{_of(point)} d="M{left:.1f} {y(point.y.mean):.1f}H{right:.1f}'
         f'M{x(point.x.mean):.1f} {low:.1f}V{high:.1f}" stroke="{hue(point.look)}"'
@@ -228,41 +275,17 @@ def _cross(point: Point, x: Scale, y: Scale) -> str:
     )
 
 
+def _inside(scale: Scale, at: Number) -> Number:
+    """The pixel, or the nearest one on the chart."""
+    return min(max(at, min(scale.start, scale.end)), max(scale.start, scale.end))
+
+
 def _names(points: Sequence[Point], x: Scale, y: Scale) -> list[str]:
-    """Each name at the nearest place around its mark where nothing else stands."""
-    marks = [(x(p.x.mean), y(p.y.mean)) for p in points]
-    taken = [(a - GAP, b - GAP, a + GAP, b + GAP) for a, b in marks]
-    words = []
-    for point, (a, b) in zip(points, marks, strict=True):
-        if not point.labelled:
-            continue
-        width = len(point.name) * LABEL_WIDTH
-        places = [
-            (a + across * reach - (width if across < 0 else 0), b + up * reach - LABEL_HEIGHT / 2)
-            for reach in REACHES
-            for across, up in AROUND
-        ]
-        left, top = next((p for p in places if _free(*p, width, taken)), places[0])
-        taken.append((left, top, left + width, top + LABEL_HEIGHT))
-        words.append(
-            f'<text class="name"{_of(point)} x="{left:.1f}" y="{top + 13:.1f}" fill="{INK}">'
-            f"{escape(point.name)}</text>"
-        )
-        if not -GAP < left - a < REACHES[0] + 1 and not -GAP < a - left - width < REACHES[0] + 1:
-            end = left if left > a else left + width
-            words.append(
-                f'<path class="name"{_of(point)} d="M{a:.1f} {b:.1f}'
-                f'L{end:.1f} {top + LABEL_HEIGHT / 2:.1f}"'
-                f' stroke="{INK}" stroke-width=".75"/>'
-            )
-    return words
-
-
-def _free(
-    left: Number, top: Number, width: Number, taken: Sequence[tuple[Number, Number, Number, Number]]
-) -> bool:
-    inside = left >= LEFT and left + width <= WIDTH and top >= 0 and top <= HEIGHT - BOTTOM
-    return inside and all(
-        left > box[2] or left + width < box[0] or top > box[3] or top + LABEL_HEIGHT < box[1]
-        for box in taken
-    )
+    """The names around their marks; of many those that find no place wait to be asked for."""
+    named = [
+        Name(point.name, point.look, x(point.x.mean), y(point.y.mean), point.method)
+        for point in points
+    ]
+    taken = [(n.x - GAP, n.y - GAP, n.x + GAP, n.y + GAP) for n in named]
+    shown = [name for name, point in zip(named, points, strict=True) if point.labelled]
+    return around(shown, taken, must=len(points) < MANY)

@@ -7,6 +7,7 @@ from typing import Any
 from sparse_peft.report.marks import Identity, identities
 
 BASE = "base"
+MANY = 8  # columns or rows, base and references too: from so many on a page gathers and folds
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ def columns(comparison: Mapping[str, Any]) -> list[Column]:
         Column(method, entries[0]["label"], looks[method], tuple(entries))
         for method, entries in runs.items()
     ]
+
+
+def many(comparison: Mapping[str, Any]) -> bool:
+    """Whether there are so many columns that a page gathers and folds."""
+    return len(columns(comparison)) >= MANY
 
 
 def samples_of(comparison: Mapping[str, Any], column: Column) -> list[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ from sparse_peft.report.pictures import Source, Sources
 
 CELLS = ((5, 224), (8, 136))  # columns up to which a cell is that wide
 SMALLEST_CELL = 70
-MANY = 7  # columns from which a phone shows three side by side
+THREE_ON_PHONE = 7  # columns from which a phone shows three side by side
 MOST_STOPS = 8  # earlier steps inside the page: all are in the folder beside it
 
 Comparison = Mapping[str, Any]
@@ -27,10 +27,16 @@ def matrix(comparison: Comparison, source: Source) -> str:
         rows.append(_maps(shown, source))
     cell = next((side for most, side in CELLS if len(shown) <= most), SMALLEST_CELL)
     return (
-        f'<div class="matrix{" many" if len(shown) >= MANY else ""}" tabindex="0" role="group"'
+        f'<div class="matrix{sizes(shown)}" tabindex="0" role="group"'
         f' aria-label="Pictures by prompt and method"'
         f' style="--columns:{len(shown)};--cell:{cell}px">{"".join(rows)}</div>'
     )
+
+
+def sizes(shown: Sequence[Column]) -> str:
+    """The classes of a matrix with so many columns."""
+    small = len(shown) > CELLS[-1][0]
+    return (" many" if len(shown) >= THREE_ON_PHONE else "") + (" small" if small else "")
 
 
 def controls(comparison: Comparison, *, whole: bool = False) -> str:
@@ -122,7 +128,8 @@ def _heads(shown: Sequence[Column]) -> str:
         under = "before any training" if run is None else run["knob"] or ""
         flag = '<b class="flag">over budget</b>' if run and run["over_budget"] else ""
         heads.append(
-            f'<div class="head">{mark_svg(column.look)} <b>{escape(column.label)}</b>'
+            f'<div class="head" data-method="{escape(column.method)}" title="{escape(under)}">'
+            f"{mark_svg(column.look)} <b>{escape(column.label)}</b>"
             f"<small>{escape(under)}{flag}</small></div>"
         )
     return f'<div class="row heads"><div></div>{"".join(heads)}</div>'
@@ -150,13 +157,14 @@ def _cell(comparison: Comparison, column: Column, number: int, text: str, source
     drawn = newest_of(comparison, column)
     found = [row for row in drawn if row["prompt"] == number and row["seed"] == seed]
     caption = f"<figcaption>{mark_svg(column.look)} {escape(column.label)}</figcaption>"
+    method = f' data-method="{escape(column.method)}"'
     if not found:
         why = _absent(column, number)
-        return f'<figure class="cell empty"><p>{escape(why)}</p>{caption}</figure>'
+        return f'<figure class="cell empty"{method}><p>{escape(why)}</p>{caption}</figure>'
     path, step = found[0]["path"], found[0].get("step")
     alt = f"{column.label}: {text}, seed {seed}" + ("" if step is None else f", step {step}")
     return (
-        f'<figure class="cell"><img src="{escape(source(path))}" alt="{escape(alt)}"'
+        f'<figure class="cell"{method}><img src="{escape(source(path))}" alt="{escape(alt)}"'
         f' data-column="{escape(column.method)}" data-run="{_id(column)}" data-prompt="{number}"'
         f' data-text="{escape(f"{column.label}: {text}")}" draggable="false">{caption}</figure>'
     )
@@ -178,15 +186,16 @@ def _maps(shown: Sequence[Column], source: Source) -> str:
     cells = []
     for column in shown:
         run, name = column.shown, escape(column.label)
+        method = f' data-method="{escape(column.method)}"'
         if run is None or not run["change"]:
-            cells.append('<figure class="cell none"><p>none</p></figure>')
+            cells.append(f'<figure class="cell none"{method}><p>none</p></figure>')
             continue
         changed = ""
         if run["footprint"]:
             changed = words.support(run["footprint"])
             changed = "all weights" if changed == "all" else f"{changed} weights"
         cells.append(
-            f'<figure class="cell"><img class="map" src="{escape(source(run["change"]))}"'
+            f'<figure class="cell"{method}><img class="map" src="{escape(source(run["change"]))}"'
             f' alt="{name}: where one layer changed">'
             f"<figcaption>{mark_svg(column.look)} {name}</figcaption>"
             f'<p class="count">{escape(changed)}</p></figure>'

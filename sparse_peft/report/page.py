@@ -13,19 +13,22 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from sparse_peft.report import sections
+from sparse_peft.report import orders, sections
 from sparse_peft.report.classes import page as class_page
+from sparse_peft.report.columns import BASE, columns, many
+from sparse_peft.report.groups import Side
+from sparse_peft.report.legend import legend
 from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.matrix import controls, matrix, matrix_data
 from sparse_peft.report.pictures import EXACT_SIDE, Read, all_embedded, embedded
-from sparse_peft.report.summaries import costs_table, metrics_table
+from sparse_peft.report.summaries import EACH_TRAINS, costs_table, folded, metrics_table
 from sparse_peft.tasks.fewshot.recipe import TASK
 
 HERE = Path(__file__).parent
 SHEETS = ("look.css", "page.css")
-SCRIPTS = ("finding.js", "holding.js", "matrix.js", "page.js")
+SCRIPTS = ("finding.js", "holding.js", "matrix.js", "legend.js", "tracing.js", "page.js")
 CLASS_SHEETS = (*SHEETS, "classes.css")
-CLASS_SCRIPTS = ("confusion.js", "confused.js")
+CLASS_SCRIPTS = ("confusion.js", "legend.js", "tracing.js", "confused.js", "rows.js")
 FACES = (
     ("IBM Plex Sans", 400, "IBMPlexSans-Regular"),
     ("IBM Plex Sans", 700, "IBMPlexSans-Bold"),
@@ -69,17 +72,38 @@ def _fields(comparison: Comparison, read: Read) -> Mapping[str, Any]:
         "subtitle": escape(sections.subtitle(comparison)),
         "subject": sections.subject(comparison, embedded(read, side=EXACT_SIDE)),
         "verdict": sections.verdict(comparison),
+        "legend": _legend(comparison),
         "controls": controls(comparison),
         "matrix": matrix(comparison, sources.test),
-        "lines": sections.lines(comparison),
+        "lines": _lines(comparison),
         "scatter": sections.scatter(comparison),
         "metrics": metrics_table(comparison),
         "costs": costs_table(comparison),
         "curves": sections.curves(comparison),
         "setup": sections.setup(comparison),
-        "commands": sections.commands(comparison),
-        "data": matrix_data(comparison, sources),
+        "commands": _commands(comparison),
+        "data": matrix_data(comparison, sources) | {"orders": orders.orders(columns(comparison))},
     }
+
+
+def _legend(comparison: Comparison) -> str:
+    """The line of all methods, where they are many."""
+    if not many(comparison):
+        return ""
+    sides = [Side(one.method, one.label, one.look) for one in columns(comparison)]
+    return legend(sides, BASE, orders.TITLES)
+
+
+def _lines(comparison: Comparison) -> str:
+    """What each method trains, keeps and changes; of many, on demand."""
+    lines = sections.lines(comparison)
+    return folded(EACH_TRAINS, lines) if many(comparison) else lines
+
+
+def _commands(comparison: Comparison) -> str:
+    """The command lines; of many methods the single ones on demand."""
+    commands = sections.commands(comparison)
+    return folded("All command lines", commands) if many(comparison) else commands
 
 
 def _text(*names: str) -> str:

@@ -10,13 +10,17 @@ from typing import Any
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.metrics.pictures import Anchor, scaled
-from sparse_peft.report import charts, words
+from sparse_peft.report import charts, verdicts, words
 from sparse_peft.report.axes import Axis
-from sparse_peft.report.columns import Column, columns
+from sparse_peft.report.columns import MANY, Column, columns, many
 from sparse_peft.report.marks import mark_svg
 from sparse_peft.report.matrix import last_step
 from sparse_peft.report.pictures import Source
 from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of, entries, losses_table
+
+FORWARD = (
+    "Point at a mark or a name, or tap it: that method comes forward, with its cross and its way."
+)
 
 Comparison = Mapping[str, Any]
 
@@ -32,10 +36,11 @@ def title(comparison: Comparison) -> str:
 def subtitle(comparison: Comparison) -> str:
     """What is compared, in a sentence."""
     names = [column.label for column in columns(comparison)[1:]]
+    said = f"{len(names)} methods" if len(names) >= MANY - 1 else ", ".join(names)
     prompts, seeds = len(comparison["prompts"]), len(comparison["seeds"])
     note = comparison["backbone"].get("note")
     return (
-        f"{', '.join(names)} beside the untouched base: {prompts} prompts, {seeds} "
+        f"{said} beside the untouched base: {prompts} prompts, {seeds} "
         f"seed{'s' if seeds > 1 else ''}, the same starting noise in every column."
         + (f" {note}" if note else "")
     )
@@ -53,14 +58,9 @@ def subject(comparison: Comparison, source: Source) -> str:
 
 def verdict(comparison: Comparison) -> str:
     """What the pairs of pictures say, what went wrong, and what to bear in mind."""
-    lines = [
-        (text, word)
-        for metric in PICTURE_METRICS
-        for text, word in words.verdicts(comparison, metric)
-    ]
+    said = _gathered(comparison) if many(comparison) else _told(comparison)
     of = max((pair["of"] for pair in comparison["pairs"]), default=0)
-    title = f"What {of} pairs of pictures say" if lines else "Nothing to compare yet."
-    said = "".join(f"<li>{escape(text)} <b>{escape(word)}</b></li>" for text, word in lines)
+    title = f"What {of} pairs of pictures say" if said else "Nothing to compare yet."
     stopped = "".join(
         f'<p class="stopped">{mark_svg(column.look)} {escape(run["label"])}. {escape(text)}</p>'
         for column in columns(comparison)
@@ -74,8 +74,34 @@ def verdict(comparison: Comparison) -> str:
         if run["unchanged"]
     )
     small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
-    said = f'<h2>{title}</h2><ul class="said">{said}</ul>'
-    return f'{said}{stopped}{same}<div class="small">{small}</div>'
+    return f'<h2>{title}</h2>{said}{stopped}{same}<div class="small">{small}</div>'
+
+
+def _told(comparison: Comparison) -> str:
+    """A sentence for each method against the reference."""
+    lines = [
+        (text, word)
+        for metric in PICTURE_METRICS
+        for text, word in words.verdicts(comparison, metric)
+    ]
+    said = "".join(f"<li>{escape(text)} <b>{escape(word)}</b></li>" for text, word in lines)
+    return f'<ul class="said">{said}</ul>' if said else ""
+
+
+def _gathered(comparison: Comparison) -> str:
+    """Many methods: beside the reference, beside the one furthest in, and every pair on demand."""
+    reference, names = comparison["reference"], words.labels(comparison)
+    best = verdicts.furthest(comparison)
+    titles = {reference: f"Beside {names[reference]}"}
+    if best and best.method != reference:
+        most = f"on average the most like your {comparison['noun']}"
+        titles[best.method] = f"Beside {best.label}, {most}"
+    parts = "".join(
+        f"<div><h3>{escape(title)}</h3>{said}</div>"
+        for name, title in titles.items()
+        if (said := verdicts.gathered_beside(comparison, name))
+    )
+    return f'<div class="beside">{parts}</div>{verdicts.pair_tables(comparison)}' if parts else ""
 
 
 def lines(comparison: Comparison) -> str:
@@ -109,6 +135,8 @@ def scatter(comparison: Comparison) -> str:
         Axis(f"looks like your pictures{raw}", ends),
         Axis(f"follows the prompt{raw}", ends),
     )
+    if many(comparison):
+        chart += f'<p class="small">{FORWARD}</p>'
     return chart if scaling else f"{chart}<p>{words.UNSCALED}</p>"
 
 
@@ -159,15 +187,19 @@ def _at(value: float, anchor: Anchor) -> float:
 def curves(comparison: Comparison) -> str:
     """Losses by step, linear and logarithmic."""
     drawn = [
-        charts.Curve(name, column.look, tuple((float(s), float(loss)) for s, loss in run["losses"]))
+        charts.Curve(
+            name,
+            column.look,
+            tuple((float(s), float(loss)) for s, loss in run["losses"]),
+            column.method,
+        )
         for column, name, run in entries(comparison)[1:]
         if run["losses"]
     ]
     if not drawn:
         return "<p>No losses were kept.</p>"
-    names = " ".join(f"<span>{mark_svg(c.look)} {escape(c.name)}</span>" for c in drawn)
     return (
-        f'<div><p class="key">{names}</p><input type="checkbox" id="log">'
+        f'<div>{charts.key(drawn)}<input type="checkbox" id="log">'
         '<label for="log">log scale</label>'
         f'<div class="linear">{charts.loss_curves(drawn)}</div>'
         f'<div class="log">{charts.loss_curves(drawn, log=True)}</div>'

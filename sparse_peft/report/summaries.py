@@ -8,10 +8,11 @@ from sparse_peft.metrics.pictures import Anchor, scaled
 from sparse_peft.report import words
 from sparse_peft.report.axes import padded
 from sparse_peft.report.charts import dot_bar, running_mean
-from sparse_peft.report.columns import Column, columns
+from sparse_peft.report.columns import MANY, Column, columns
 from sparse_peft.report.marks import mark_svg
 
 LOSS_ROWS = 10
+EACH_TRAINS = "What each trains, keeps and changes"
 PICTURE_METRICS = {"subject_fidelity": "subject", "prompt_fidelity": "prompt_score"}
 
 Comparison = Mapping[str, Any]
@@ -52,7 +53,10 @@ def metrics_table(comparison: Comparison) -> str:
             f"{_value(comparison, column, entry, metric, spans[metric])}</td>"
             for metric in words.METRICS
         )
-        rows.append(f'<tr><th scope="row">{_name(column, name, entry)}</th>{cells}</tr>')
+        rows.append(
+            f'<tr data-method="{escape(column.method)}"><th scope="row">'
+            f"{_name(column, name, entry)}</th>{cells}</tr>"
+        )
     unscaled = [
         words.METRICS[metric].title
         for metric in ("subject_fidelity", "prompt_fidelity", "diversity")
@@ -63,7 +67,7 @@ def metrics_table(comparison: Comparison) -> str:
         if unscaled
         else ""
     )
-    return table("metrics", ["<th></th>", *heads], rows) + note
+    return table("metrics", ["<th></th>", *heads], rows, "Metrics") + note
 
 
 def _name(column: Column, name: str, entry: Mapping[str, Any]) -> str:
@@ -136,14 +140,17 @@ def costs(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             f'<td class="mono" data-title="{title}">{escape(text)}</td>'
             for title, text in zip(heads[1:], _cost_words(run), strict=True)
         )
-        found.append(f'<tr><th scope="row">{name}</th>{cells}</tr>')
+        found.append(
+            f'<tr data-method="{escape(run["method"])}"><th scope="row">{name}</th>{cells}</tr>'
+        )
     beside = any(run["beside"] for _, run in rows)
     note = (
         '<p class="muted">* measured while another run was training beside it.</p>'
         if beside
         else ""
     )
-    return table("costs", [f'<th scope="col">{head}</th>' for head in heads], found) + note
+    names = [f'<th scope="col">{head}</th>' for head in heads]
+    return table("costs", names, found, "Costs") + note
 
 
 def losses_table(comparison: Comparison) -> str:
@@ -176,7 +183,12 @@ def smooth_table(losses: Mapping[str, Sequence[Sequence[float | int]]]) -> str:
         rows.append(f'<tr><th scope="row">Step {step:.0f}</th>{cells}</tr>')
     heads = ["<th></th>", *(f'<th scope="col">{escape(name)}</th>' for name in lines)]
     twin = table("losses costs", heads, rows)
-    return f'<details class="twin"><summary>The smooth lines as a table</summary>{twin}</details>'
+    return folded("The smooth lines as a table", twin)
+
+
+def folded(title: str, body: str) -> str:
+    """What a person opens when they want it."""
+    return f'<details class="twin"><summary>{title}</summary>{body}</details>'
 
 
 def _cost_words(run: Mapping[str, Any]) -> list[str]:
@@ -195,9 +207,20 @@ def _cost_words(run: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def table(name: str, heads: Sequence[str], rows: Sequence[str]) -> str:
-    """A table of a class, from the HTML of its heads and rows."""
-    return (
-        f'<table class="{name}"><thead><tr>{"".join(heads)}</tr></thead>'
-        f"<tbody>{''.join(rows)}</tbody></table>"
+def table(
+    name: str, heads: Sequence[str], rows: Sequence[str], title: str = "", *, wide: bool = False
+) -> str:
+    """A table of a class, from the HTML of its heads and rows.
+
+    Args:
+        title: what it is; with it, a table of many rows gets a box of its own that scrolls.
+        wide: such a box for any number of rows.
+    """
+    boxed = wide or (bool(title) and len(rows) >= MANY - 1)
+    told = (
+        f'<table class="{name}{" many" if boxed else ""}"><thead><tr>{"".join(heads)}</tr></thead>'
+        f"<tbody data-ordered>{''.join(rows)}</tbody></table>"
     )
+    if not boxed:
+        return told
+    return f'<div class="scrolls" role="region" aria-label="{title}" tabindex="0">{told}</div>'

@@ -1,7 +1,5 @@
 """The page as a Gradio app: a board for each part, and one function behind all of them."""
 
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +9,7 @@ import gradio as gr
 
 from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.page import FACES
-from sparse_peft.ui import api, choosing, doing, gathering, looking, owners, turning
+from sparse_peft.ui import api, choosing, doing, gathering, looking, owners, turning, watching
 from sparse_peft.ui.classes import sorting
 from sparse_peft.ui.desk import Action, Answer, Desk, Studio, perform
 from sparse_peft.ui.draft import TASKS
@@ -28,12 +26,13 @@ from sparse_peft.ui.panels import (
     switch,
 )
 from sparse_peft.ui.panels.classes import boxes
+from sparse_peft.ui.turns import Turns
 
 TITLE = "Sparse PEFT Studio"
 HERE = Path(__file__).parent / "panels"
 REPORT = Path(__file__).parents[1] / "report"
 # Scripts of the report that the page uses too.
-SHARED = ("finding", "holding", "matrix", "confusion")
+SHARED = ("finding", "holding", "matrix", "confusion", "legend", "tracing")
 
 ACTIONS: Mapping[str, Action] = {
     **turning.ACTIONS, **gathering.ACTIONS, **sorting.ACTIONS, **choosing.ACTIONS,
@@ -68,6 +67,10 @@ BOARDS = {
     "history": _board(history.render, "history", "history_clicks"),
 }
 COMPARE = ("heading", "matrix", "numbers")
+_NOTHING = [gr.skip()] * (len(BOARDS) + 1)  # for the tabs and each board
+SCRIPTS = (
+    "studio", "studio_asking", "studio_say", "studio_fields", "studio_connection", "studio_pulse",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def build(studio: Studio) -> Page:
                     boards |= {name: _html(name) for name in names}
         boards["history"] = _html("history")
         boards = {name: boards[name] for name in BOARDS}
-        outputs: list[Any] = [tabs, *boards.values()]
+        outputs: list[Any] = [tabs, *boards.values(), _turn()]
         quietly: dict[str, Any] = {
             "outputs": outputs, "queue": False, "show_progress": "hidden",
             "api_visibility": "private",
@@ -120,22 +123,31 @@ def _html(name: str) -> gr.HTML:
     )
 
 
-def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Request], list[Any]]:
-    """What every click leads to.
+def _turn() -> gr.HTML:
+    """Nothing to see: it tells the page which of its questions has been answered and drawn."""
+    return gr.HTML(
+        {"turn": 0},
+        html_template="",
+        js_on_load='watch("value", () => studio.answered(props.value?.turn));',
+        apply_default_css=False,
+        elem_id="turn",
+    )
 
-    A person's clicks take turns: what was drawn before a later answer must not come after it.
-    """
-    turns: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+def _acting(studio: Studio, mistakes: Mistakes) -> Callable[[gr.EventData, gr.Request], list[Any]]:
+    """What every click leads to; the clicks of all pages of one person take turns."""
+    turns = Turns()
 
     def act(event: gr.EventData, request: gr.Request) -> list[Any]:
         asked = event._data if isinstance(event._data, dict) else {}
+        answered = {"turn": asked.get("turn")}
         desk = _desk(studio, request, asked.get("open"), asked.get("about"))
         if desk is None:
-            return [gr.skip()] * (len(BOARDS) + 1)
-        with turns[desk.owner]:
+            return [*_NOTHING, answered]
+        with turns.of(desk.owner):
             form = f"{desk.owner} {desk.task}"
             answer = mistakes.before(form, asked) or perform(ACTIONS, desk, asked)
-            return _answered(desk, mistakes.beside(form, asked, answer))
+            return [*_answered(desk, mistakes.beside(form, asked, answer)), answered]
 
     return act
 
@@ -145,12 +157,14 @@ def _loading(studio: Studio, mistakes: Mistakes) -> Callable[[gr.Request], list[
         asked = request.query_params
         desk = _desk(studio, request, asked.get("comparison"), None)
         if desk is None:
-            return [gr.skip()] * (len(BOARDS) + 1)
+            return [*_NOTHING, gr.skip()]
         for task in TASKS:
             mistakes.forget(f"{desk.owner} {task}")
         tab = looking.first_tab(desk, asked.get("tab"))
         desk = looking.first_open(desk)
-        return _answered(desk, Answer(show=tuple(BOARDS), tab=tab, open=desk.open))
+        return [
+            *_answered(desk, Answer(show=tuple(BOARDS), tab=tab, open=desk.open)), gr.skip()
+        ]  # fmt: skip
 
     return load
 
@@ -169,14 +183,18 @@ def _answered(desk: Desk, answer: Answer) -> list[Any]:
         desk = replace(desk, open=answer.open or None)
     show = set(answer.show) | (set(COMPARE) if answer.open is not None else set())
     tabs: Any = gr.Tabs(selected=answer.tab) if answer.tab else gr.skip()
+    # Told before anything is drawn: what moves meanwhile is drawn once more, not never.
+    versions = watching.versions(desk) if show & set(watching.PANELS) else {}
     drawn = [
-        _drawn(name, board, desk, answer) if name in show else gr.skip()
+        _drawn(name, board, desk, answer) | {"version": versions.get(name)}
+        if name in show
+        else gr.skip()
         for name, board in BOARDS.items()
     ]
     return [tabs, *drawn]
 
 
-def _drawn(name: str, board: Board, desk: Desk, answer: Answer) -> Any:
+def _drawn(name: str, board: Board, desk: Desk, answer: Answer) -> dict[str, Any]:
     value = board.render(desk, answer.errors)
     told = {
         "open": desk.open, "about": desk.task, "said": answer.said, "anew": answer.anew,
@@ -213,8 +231,6 @@ def head() -> str:
     sheets += [path for path in sorted(HERE.rglob("*.css")) if path.name != "page.css"]
     style = "\n".join([faces, hues, *(path.read_text(encoding="utf-8") for path in sheets)])
     scripts = [REPORT / f"{name}.js" for name in SHARED]
-    scripts += [
-        HERE / f"{name}.js" for name in ("studio", "studio_say", "studio_fields", "studio_pulse")
-    ]
+    scripts += [HERE / f"{name}.js" for name in SCRIPTS]
     script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     return f"<style>{style}</style><script>{script}</script>"

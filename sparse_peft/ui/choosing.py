@@ -10,6 +10,7 @@ from sparse_peft.methods import method_named
 from sparse_peft.methods.fields import settings
 from sparse_peft.planning import MOST_SEED, MOST_TRAIN_SEEDS
 from sparse_peft.ui import probing, typed
+from sparse_peft.ui.asks import Nothing
 from sparse_peft.ui.chosen import PRESETS, family_of
 from sparse_peft.ui.desk import Action, Answer, Desk, FieldError
 from sparse_peft.ui.dial import LAST_STOP
@@ -92,11 +93,6 @@ class LinearProbe:
     """Whether the linear probe is computed too."""
 
     on: bool
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """A click that says it all."""
 
 
 def budget(desk: Desk, asked: Budget) -> Answer:

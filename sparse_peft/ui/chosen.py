@@ -17,6 +17,7 @@ from sparse_peft.report.marks import HUES
 from sparse_peft.tasks.recipe import Shared, Training, TrainSettings
 from sparse_peft.ui import dial as dials
 from sparse_peft.ui.classes import backbones as clips
+from sparse_peft.ui.classes import counting
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.dial import Dial
 from sparse_peft.ui.draft import Draft, Task
@@ -24,8 +25,11 @@ from sparse_peft.ui.offers import offer
 
 PRESETS: dict[Task, tuple[str, ...]] = {
     "dreambooth": ("quick", "balanced", "best"),
-    "fewshot": ("quick", "balanced", "best", "clip-lora", "so-paper", "so-code"),
-}
+    "fewshot": (
+        "quick", "balanced", "best", "clip-lora", "so-paper", "so-code",
+        "snell-8", "snell-16", "snell-32",
+    ),
+}  # fmt: skip
 UNNAMED, ANY_TOKEN = "subject", "sks"  # stand for words that are not typed yet: time needs some
 
 P = TypeVar("P", Preset, ClassesPreset)
@@ -83,7 +87,7 @@ def blocked(chosen: Chosen, name: str) -> str | None:
 def usual_steps(preset: AnyPreset, draft: Draft) -> int:
     """Optimizer steps of each training as the preset has them."""
     if isinstance(preset, ClassesPreset):
-        return preset.training.steps(draft.classes.shots)
+        return preset.training.steps(draft.classes.shots, counting.learned(draft.classes))
     return preset.training.steps
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,10 +11,12 @@ from sparse_peft import tables
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.ui import draft as drafts
 from sparse_peft.ui.draft import Draft, Task
+from sparse_peft.ui.turns import Turns
 
 Place = Literal["computer", "server", "space"]
 Tab = Literal["pictures", "methods", "compare"]
-FRAME = ("do", "open", "about")  # what every click brings along
+_PICTURES = Turns()
+FRAME = ("do", "open", "about", "turn")  # what every click brings along
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,13 @@ class Desk:
     def change(self, **fields: Any) -> Draft:
         """Replace some fields of the task's draft and keep it."""
         return drafts.change(self.folder, self.task, **fields)
+
+    def holding_pictures(self) -> AbstractContextManager[None]:
+        """Inside it, no other tab of this person changes which pictures there are, nor deletes one.
+
+        Nobody may hold them twice.
+        """
+        return _PICTURES.of(self.folder)
 
     def turned_to(self, task: Task) -> "Desk":
         """The same desk with the forms of a task before it."""

@@ -13,6 +13,7 @@ from sparse_peft import files, tables
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.clip_names import ClipSource
 from sparse_peft.backbones.source import Source
+from sparse_peft.backbones.vision_names import VisionSource
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.adapters import expected_bytes
@@ -24,7 +25,8 @@ LAST_STOP = 2 * STOPS_EACH_SIDE
 ONE_STEP = Plan(1, 0)
 MOST_KEPT = 500  # files in the cache: a few kilobytes each
 CODE = (  # what the counts follow from
-    "methods/*.py", "maths/*.py", "planning/*.py", "backbones/clip_*.py", "ui/dial.py",
+    "methods/*.py", "maths/*.py", "planning/*.py", "backbones/clip_*.py",
+    "backbones/vision_*.py", "ui/dial.py",
 )  # fmt: skip
 
 Fields = dict[str, int | float | str | bool | None]
@@ -137,7 +139,7 @@ class KnownShapes:
 def shapes_of(source: Source, targets: str) -> KnownShapes:
     """Shapes from the headers of the backbone's files, read once for each state of these files."""
     paths = sorted((source.folder / "unet").glob("*.safetensors"))
-    if isinstance(source, ClipSource):
+    if isinstance(source, ClipSource | VisionSource):
         paths = [source.weights] if source.weights else []
     return _shapes_of(source, targets, tuple(path.stat().st_mtime_ns for path in paths))
 

@@ -14,6 +14,7 @@ from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
 from sparse_peft.ui import deleting, mine, naming, repeating, shipped, starting
 from sparse_peft.ui import draft as drafts
+from sparse_peft.ui.asks import Nothing
 from sparse_peft.ui.classes import compare_merging
 from sparse_peft.ui.classes import repeating as class_repeating
 from sparse_peft.ui.classes import starting as class_starting
@@ -23,11 +24,6 @@ from sparse_peft.ui.draft import Task
 STATES = ("strip", "heading", "matrix", "numbers", "history")  # what a change of state is seen in
 FORM = ("switch", "pictures", "classes", "methods")
 MORE_SEEDS = 3  # trainings of each method, from which on a verdict covers chance
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """A click that asks for no more than itself."""
 
 
 @dataclass(frozen=True)

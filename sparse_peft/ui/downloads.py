@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sparse_peft import tables
 from sparse_peft.errors import RunError
 from sparse_peft.report import grid
 from sparse_peft.report.page import page
@@ -17,12 +18,12 @@ from sparse_peft.report.pictures import Read
 from sparse_peft.report.table import pictures_csv
 from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 from sparse_peft.ui import live, mine, shipped
-from sparse_peft.ui.classes import compare_downloads
+from sparse_peft.ui.classes import backbones, compare_downloads
 from sparse_peft.ui.desk import Desk
 
 PEFT = "Opens in: this studio, PEFT. Not in ComfyUI or A1111 yet."
 STUDIO = "Opens in: this studio only."
-CLIP = "Opens in: this studio. Made into a checkpoint, in open_clip."
+CHECKPOINT = "Opens in: this studio. Made into a checkpoint, in {}."
 ALL_ADAPTERS = "adapters.zip"
 STALE_SECONDS = 3600  # an archive that nobody fetched for so long is removed
 _COMING = ".adapters-"
@@ -154,8 +155,10 @@ def opens_in(adapter: Path) -> str:
 
     PEFT would open one of a CLIP too, but open_clip's own model lacks the layers that it is for.
     """
-    if (adapter / CLASSIFIER).is_file():
-        return CLIP
+    card = adapter / CLASSIFIER
+    if card.is_file():
+        reads = backbones.reads_words(str(tables.read_json(card).get("backbone")))
+        return CHECKPOINT.format("open_clip" if reads else "timm")
     return PEFT if any(adapter.rglob("adapter_config.json")) else STUDIO
 
 

@@ -1,7 +1,5 @@
 """What a person has put on their desk and not yet started: kept at every change."""
 
-import threading
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -11,6 +9,7 @@ from sparse_peft.data.findings import Finding
 from sparse_peft.data.pictures import Picture
 from sparse_peft.errors import UserError
 from sparse_peft.ui.classes.form import ClassForm
+from sparse_peft.ui.turns import Turns
 
 Task = Literal["dreambooth", "fewshot"]
 TASKS: tuple[Task, ...] = get_args(Task)
@@ -20,7 +19,7 @@ TASK_FILE = "task.json"
 METHODS = ("lora", "waveft", "so")  # ticked at the start
 Value = int | float | str | bool | None
 
-_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)  # two tabs, one draft
+_TURNS = Turns()  # two tabs, one draft
 
 
 @dataclass(frozen=True)
@@ -83,7 +82,7 @@ def read(folder: Path, task: Task = "dreambooth") -> Draft:
 
 def change(folder: Path, task: Task = "dreambooth", /, **fields: Any) -> Draft:
     """Replace some fields of a task's draft and keep the result."""
-    with _locks[folder]:
+    with _TURNS.of(folder):
         draft = replace(read(folder, task), **fields)
         folder.mkdir(parents=True, exist_ok=True)
         files.write_json(folder / FILES[task], tables.table(draft))

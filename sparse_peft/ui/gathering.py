@@ -1,6 +1,5 @@
 """What clicks on the first step do: pictures, captions, the noun, the token, the backbone."""
 
-import re
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +17,15 @@ from sparse_peft.data.pictures import open_pictures
 from sparse_peft.data.prompts import PROMPTS
 from sparse_peft.data.subject import DATA_FILE, Subject
 from sparse_peft.data.text import check_line
-from sparse_peft.errors import DataError, SpecError, UserError
-from sparse_peft.ui import offers, row
+from sparse_peft.errors import SpecError, UserError
+from sparse_peft.ui import mine, offers, row
+from sparse_peft.ui.asks import Arrived, ChosenBackbone, Nothing, Reuse
 from sparse_peft.ui.desk import Action, Answer, Desk
 from sparse_peft.ui.draft import Draft
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "subjects"
 EXAMPLE_NAMES = ("cat", "owl", "bug", "cup")
 MOST_KEPT_SHOWN = 12
-_SUBJECT_ID = re.compile(r"[a-z0-9-]{1,80}")
 
 PANELS = ("pictures", "methods")  # the second says "your dog" too, and is sized by the backbone
 
@@ -87,19 +86,6 @@ def count_line(draft: Draft) -> str:
 
 
 @dataclass(frozen=True)
-class Nothing:
-    """A click that asks for no more than itself."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """Pictures have arrived by the door."""
-
-    last: bool = True
-    """False: more are on their way, and nothing is said yet"""
-
-
-@dataclass(frozen=True)
 class Next:
     """On to the methods."""
 
@@ -153,21 +139,7 @@ class Example:
     name: Literal["cat", "owl", "bug", "cup"]
 
 
-@dataclass(frozen=True)
-class Reuse:
-    """A data set that was used before."""
-
-    subject: str
-
-
-@dataclass(frozen=True)
-class ChosenBackbone:
-    """A backbone on offer, a hub id or a folder."""
-
-    backbone: str
-
-
-def _look(desk: Desk, asked: Look) -> Answer:
+def _look(desk: Desk, asked: Arrived) -> Answer:
     return Answer(show=PANELS, said=count_line(desk.draft) if asked.last else "")
 
 
@@ -232,9 +204,7 @@ def _example(desk: Desk, asked: Example) -> Answer:
 
 
 def _reuse(desk: Desk, asked: Reuse) -> Answer:
-    folder = desk.home / "data" / desk.owner / asked.subject
-    if not _SUBJECT_ID.fullmatch(asked.subject) or not folder.is_dir():
-        raise DataError("These pictures are not there any more. Load the page again.")
+    folder = mine.data(desk, asked.dataset)
     subject = Subject.load(folder)
     draft = row.put(desk, folder, subject.pictures, subject.noun, subject.token)
     return Answer(show=PANELS, said=count_line(draft))
@@ -274,7 +244,7 @@ def _readable(paths: Collection[Path]) -> Iterator[Kept]:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "look_pictures": Action(Look, _look, "pictures", ("pictures",)),
+    "look_pictures": Action(Arrived, _look, "pictures", ("pictures",)),
     "remove": Action(OnePicture, _remove, "pictures", ("pictures",)),
     "move": Action(Move, _move, "pictures", ("pictures",)),
     "caption": Action(Caption, _caption, "pictures", ("pictures",)),

@@ -1,7 +1,10 @@
 """What of the store belongs to the person at a desk; of all else nothing is told."""
 
+import re
+from pathlib import Path
+
 from sparse_peft.comparison import AnyOutcome
-from sparse_peft.errors import RunError
+from sparse_peft.errors import DataError, RunError
 from sparse_peft.outcome import BESIDE, any_outcome, joined
 from sparse_peft.planning import (
     AnyPlan,
@@ -15,6 +18,7 @@ from sparse_peft.runs.store import RunRow, Store
 from sparse_peft.ui.desk import Desk
 
 _LONGEST = 40  # of a name that a browser sent, in a sentence
+_DATASET = re.compile(r"[a-z0-9-]{1,80}")
 
 
 def comparisons(desk: Desk, opened: str | None) -> tuple[str, ...]:
@@ -69,6 +73,18 @@ def classes_plan(desk: Desk, one: str) -> ClassesPlan:
     """The same, of a few-shot comparison; SpecError where it is another task's."""
     with Store(desk.home) as store:
         return read_classes_plan(store.comparison(comparison(desk, one)))
+
+
+def data(desk: Desk, dataset: str) -> Path:
+    """The folder of a data set of this person.
+
+    Raises:
+        DataError: it is not there.
+    """
+    folder = desk.home / "data" / desk.owner / dataset
+    if not _DATASET.fullmatch(dataset) or not folder.is_dir():
+        raise DataError("These pictures are not there any more. Load the page again.")
+    return folder
 
 
 def opened(desk: Desk, opened: str | None) -> AnyOutcome:

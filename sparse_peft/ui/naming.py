@@ -39,7 +39,8 @@ def default(plan: AnyPlan) -> str:
     """What it is called until someone names it: "Cat, 139,776 values" or "10 classes, 4 shots"."""
     if not isinstance(plan, ComparisonPlan):
         classes, shots = len(plan.shared.classes), plan.shared.shots
-        return f"{classes} classes, {shots} shot{'' if shots == 1 else 's'}, {plan.budget:,} values"
+        many = "all pictures" if shots is None else f"{shots} shot{'' if shots == 1 else 's'}"
+        return f"{classes} classes, {many}, {plan.budget:,} values"
     noun = plan.shared.noun
     return f"{noun[:1].upper()}{noun[1:]}, {plan.budget:,} values"
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
@@ -59,14 +58,14 @@ def checked(name: str, place: Place) -> str:
             "Give a hub id such as owner/name. A folder can be typed in only where the studio runs"
             " on your own computer."
         )
-    if is_hub_id and not Path(name).is_dir():
+    if is_hub_id and sources.path_of(name) is None:
         return name
     return sources.resolve(name).id
 
 
 def source_at_hand(backbone: str) -> Source | None:
     """The backbone if its files are at hand: the built-in one or a folder that is still there."""
-    if HUB_ID.fullmatch(backbone) and not Path(backbone).is_dir():
+    if HUB_ID.fullmatch(backbone) and sources.path_of(backbone) is None:
         return None
     try:
         return sources.resolve(backbone)

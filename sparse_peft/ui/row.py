@@ -2,8 +2,6 @@
 
 import shutil
 import tempfile
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -28,9 +26,6 @@ from sparse_peft.ui.draft import Draft
 
 LONGEST_STEM = 40  # of a name that gets a number: `shown` must not cut the number off
 _LOOKS_KEPT = 4096  # of pictures, in memory
-
-# Two tabs change one row: what is read, changed and kept is so in one piece.
-_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 def add(desk: Desk, paths: Sequence[Path]) -> Draft:
@@ -100,7 +95,7 @@ def set_picture(desk: Desk, name: str, **fields: object) -> Draft:
 
 def change(desk: Desk, how: Callable[[Draft], Draft]) -> Draft:
     """Change the draft in one piece, and delete the pictures that are in it no more."""
-    with _locks[desk.folder]:
+    with desk.holding_pictures():
         before = desk.draft
         after = vars(how(before))
         draft = desk.change(

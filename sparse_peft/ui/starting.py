@@ -45,8 +45,9 @@ def start(desk: Desk) -> str:
         RunError: the disk is full, or no runner can be started.
     """
     with alone(desk):
-        chosen = choices(desk)
-        chosen.subject.save(desk.pictures, desk.home / "data" / desk.owner)
+        with desk.holding_pictures():
+            chosen = choices(desk)
+            chosen.subject.save(desk.pictures, desk.home / "data" / desk.owner)
         return submit(desk, chosen)
 
 

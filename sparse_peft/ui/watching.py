@@ -11,12 +11,13 @@ from sparse_peft.methods import method_named
 from sparse_peft.outcome import BESIDE
 from sparse_peft.planning import AnyPlan, ComparisonPlan, PlannedRun
 from sparse_peft.planning.classes import PlannedClassRun
+from sparse_peft.report.classes.words import REFERENCES
 from sparse_peft.runs.store import RunRow
 from sparse_peft.ui import remaining
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.watcher import UNFINISHED, Live, Watcher, stamp, watcher
 
-__all__ = ["Live", "Part", "Standing", "Watcher", "pulse", "strip_of", "watcher"]
+__all__ = ["Live", "Part", "Standing", "Watcher", "pulse", "strip_of", "versions", "watcher"]
 
 PANELS = ("strip", "heading", "matrix", "numbers", "history")
 NAMES_WATCHED = 50  # comparisons, the newest ones
@@ -137,13 +138,18 @@ def pulse(desk: Desk, seen: Mapping[str, str]) -> dict[str, Any]:
     """What has changed since the versions that a page has seen, and a sentence about it."""
     watch = watcher(desk.home)
     standing = strip_of(desk)
-    versions = _versions(desk, watch, standing)
+    now = _versions(desk, watch, standing)
     return {
         "busy": any(one.state != "interrupted" for one in standing),
-        "moved": [panel for panel in PANELS if versions[panel] != seen.get(panel)],
-        "versions": versions,
+        "moved": [panel for panel in PANELS if now[panel] != seen.get(panel)],
+        "versions": now,
         "said": _said(desk, watch, seen.get("runs", "")),
     }
+
+
+def versions(desk: Desk) -> dict[str, str]:
+    """Of each panel, what it would show at this moment, in brief; another after every change."""
+    return _versions(desk, watcher(desk.home), strip_of(desk))
 
 
 def _versions(desk: Desk, watch: Watcher, standing: Sequence[Standing]) -> dict[str, str]:
@@ -237,7 +243,8 @@ def _sentences(watch: Watcher, comparison: str, changed: Sequence[RunRow]) -> li
 def _shared(plan: AnyPlan) -> str:
     if isinstance(plan, ComparisonPlan):
         return "The base's pictures are drawn."
-    return "Zero-shot is measured."
+    first = REFERENCES[plan.references[0]]
+    return f"{first[:1].upper()}{first[1:]} is measured."
 
 
 def _listed(labels: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from benchmarks.browser import REPOSITORY, Served
 from tests.browser import steps
 from tests.browser.conftest import Person
-from tests.browser.test_looks import THUMB, fits, problems
+from tests.browser.looks import fits, looking, problems, too_small
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 ANIMALS = REPOSITORY / "examples" / "classes"
@@ -208,34 +208,23 @@ def test_boxes_by_keys_alone(person: Person) -> None:
 def test_both_steps_fit_and_can_be_read(
     browser: Browser, studio: Served, width: int, scheme: str
 ) -> None:
-    someone = Person(
-        browser, studio.url, viewport={"width": width, "height": 844}, color_scheme=scheme,
-        has_touch=width == 390, reduced_motion="reduce",
-    )  # fmt: skip
-    page = someone.visit()
-    teach_classes(page)
-    seen = {"empty": problems(page)}
-    assert fits(page)
-    page.click("#board-classes [data-class=example]")
-    expect(page.locator(".boxes-box")).to_have_count(10)
-    page.locator(".boxes-tests summary").first.click()
-    page.click(".boxes-reading summary")
-    seen["classes"] = problems(page)
-    assert fits(page)
-    to_methods(page)
-    page.click("#board-methods summary:has-text('More settings')")
-    page.click("#board-methods summary:has-text('Where this preset comes from')")
-    seen["methods"] = problems(page)
-    assert fits(page)
-    assert {part: found for part, found in seen.items() if found} == {}
-    for number in (1, 2):
-        steps.tab(page, number)
-        small = page.evaluate(
-            "least => [...document.querySelectorAll('.studio .button, .switch-choice')]"
-            ".filter(node => node.checkVisibility()).map(node => node.getBoundingClientRect())"
-            ".filter(box => box.height && Math.min(box.height, box.width) < least).length",
-            THUMB - 0.5,
-        )
-        assert small == 0
-    someone.context.close()
-    assert someone.complaints == []
+    with looking(browser, studio, width, scheme) as someone:
+        page = someone.visit()
+        teach_classes(page)
+        seen = {"empty": problems(page)}
+        assert fits(page)
+        page.click("#board-classes [data-class=example]")
+        expect(page.locator(".boxes-box")).to_have_count(10)
+        page.locator(".boxes-tests summary").first.click()
+        page.click(".boxes-reading summary")
+        seen["classes"] = problems(page)
+        assert fits(page)
+        to_methods(page)
+        page.click("#board-methods summary:has-text('More settings')")
+        page.click("#board-methods summary:has-text('Where this preset comes from')")
+        seen["methods"] = problems(page)
+        assert fits(page)
+        assert {part: found for part, found in seen.items() if found} == {}
+        for number in (1, 2):
+            steps.tab(page, number)
+            assert too_small(page, ".studio .button, .switch-choice") == []

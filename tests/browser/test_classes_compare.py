@@ -16,7 +16,7 @@ from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import RunRow, Store
 from sparse_peft.ui import owners
 from tests.browser.conftest import Person
-from tests.browser.test_looks import fits, problems
+from tests.browser.looks import fits, looking, problems
 from tests.fake_classes import shape
 from tests.ui.classes.kept_classes import keep, plan_of
 
@@ -42,10 +42,15 @@ def served(home: Path) -> Iterator[Served]:
                     store.end(row.id, "cancelled")
 
 
-def someone(browser: Browser, served: Served, **profile: object) -> Person:
-    person = Person(browser, served.url, **profile)
-    person.context.add_cookies([{"name": owners.COOKIE, "value": TOKEN, "url": served.url}])
+def someone(browser: Browser, served: Served) -> Person:
+    person = Person(browser, served.url)
+    known(person, served)
     return person
+
+
+def known(person: Person, served: Served) -> None:
+    """They come back as whom the comparisons belong to."""
+    person.context.add_cookies([{"name": owners.COOKIE, "value": TOKEN, "url": served.url}])
 
 
 def opened(person: Person, comparison: str) -> Page:
@@ -191,21 +196,17 @@ def test_twenty_classes_fit_and_can_be_read(
 ) -> None:
     keep(home, owner=OWNER, classes=20, each=8, shots=2, seeds=(1,))
     _, comparison = keep(home, owner=OWNER, classes=20, each=8, shots=4, seeds=(1,))
-    person = someone(
-        browser, served, viewport={"width": width, "height": 844}, color_scheme=scheme,
-        has_touch=width == 390, reduced_motion="reduce",
-    )  # fmt: skip
-    page = opened(person, comparison)
-    page.evaluate(
-        "document.querySelectorAll('#board-numbers details:not([open]) > summary')"
-        ".forEach(each => each.click())"
-    )
-    seen = {"page": problems(page)}
-    assert fits(page)
-    page.locator("#board-matrix .confusion:visible button[data-truth]:visible").first.click()
-    expect(page.locator("dialog.classes-drawer[open] h2")).to_be_visible()
-    seen["drawer"] = problems(page)
-    assert fits(page)
-    assert {part: found for part, found in seen.items() if found} == {}
-    person.context.close()
-    assert person.complaints == []
+    with looking(browser, served, width, scheme) as person:
+        known(person, served)
+        page = opened(person, comparison)
+        page.evaluate(
+            "document.querySelectorAll('#board-numbers details:not([open]) > summary')"
+            ".forEach(each => each.click())"
+        )
+        seen = {"page": problems(page)}
+        assert fits(page)
+        page.locator("#board-matrix .confusion:visible button[data-truth]:visible").first.click()
+        expect(page.locator("dialog.classes-drawer[open] h2")).to_be_visible()
+        seen["drawer"] = problems(page)
+        assert fits(page)
+        assert {part: found for part, found in seen.items() if found} == {}

@@ -1,32 +1,14 @@
 """What every part of the page owes everyone: it fits, it is readable, and it calls nobody."""
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from benchmarks.browser import Served
 from tests.browser import steps
 from tests.browser.conftest import Person
+from tests.browser.looks import fits, looking, problems, too_small
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-SERIOUS = ("serious", "critical")
-THUMB = 44  # px
-
-
-def problems(page: Page) -> list[str]:
-    found = Axe().run(page).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:120]}"
-        for each in found
-        if each["impact"] in SERIOUS
-        for node in each["nodes"]
-    ]
-
-
-def fits(page: Page) -> bool:
-    """Nothing scrolls sideways."""
-    width: int = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    return width <= 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -34,39 +16,36 @@ def fits(page: Page) -> bool:
 def test_every_part_fits_and_can_be_read(
     browser: Browser, studio: Served, width: int, scheme: str
 ) -> None:
-    someone = Person(
-        browser, studio.url, viewport={"width": width, "height": 844}, color_scheme=scheme,
-        has_touch=width == 390, reduced_motion="reduce",
-    )  # fmt: skip
-    page = someone.visit()
-    seen = {"empty": problems(page)}
-    assert fits(page)
-    page.click("#board-pictures [data-do=example][data-name=bug]")
-    expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
-    seen["pictures"] = problems(page)
-    assert fits(page)
-    steps.to_methods(page)
-    page.click("#board-methods summary:has-text('More settings')")
-    seen["methods"] = problems(page)
-    assert fits(page)
-    steps.tab(page, 3)
-    expect(page.locator("#board-heading")).to_contain_text("Nothing to compare yet.")
-    seen["nothing yet"] = problems(page)
-    page.goto(f"{studio.url}/?comparison=example")
-    expect(page.locator("#board-matrix img[data-column=base]").first).to_be_visible()
-    seen["example"] = problems(page)
-    assert fits(page)
-    for image in page.locator("#board-matrix img[data-column]").all():
-        assert (image.get_attribute("alt") or "").count(",") == 2  # what, which step, which seed
-    if width == 390:
-        page.click("#board-header .header-menu")
-    page.click("#board-header button:has-text('History')")
-    expect(page.locator("dialog[open] .history-row")).to_have_count(2)  # the examples
-    seen["history"] = problems(page)
-    assert fits(page)
-    assert {part: found for part, found in seen.items() if found} == {}
-    someone.context.close()
-    assert someone.complaints == []
+    with looking(browser, studio, width, scheme) as someone:
+        page = someone.visit()
+        seen = {"empty": problems(page)}
+        assert fits(page)
+        page.click("#board-pictures [data-do=example][data-name=bug]")
+        expect(page.locator("#board-pictures [role=slider]")).to_have_count(5)
+        seen["pictures"] = problems(page)
+        assert fits(page)
+        steps.to_methods(page)
+        page.click("#board-methods summary:has-text('More settings')")
+        seen["methods"] = problems(page)
+        assert fits(page)
+        steps.tab(page, 3)
+        expect(page.locator("#board-heading")).to_contain_text("Nothing to compare yet.")
+        seen["nothing yet"] = problems(page)
+        page.goto(f"{studio.url}/?comparison=example")
+        expect(page.locator("#board-matrix img[data-column=base]").first).to_be_visible()
+        seen["example"] = problems(page)
+        assert fits(page)
+        for image in page.locator("#board-matrix img[data-column]").all():
+            assert (image.get_attribute("alt") or "").count(
+                ","
+            ) == 2  # what, which step, which seed
+        if width == 390:
+            page.click("#board-header .header-menu")
+        page.click("#board-header button:has-text('History')")
+        expect(page.locator("dialog[open] .history-row")).to_have_count(2)  # the examples
+        seen["history"] = problems(page)
+        assert fits(page)
+        assert {part: found for part, found in seen.items() if found} == {}
 
 
 def test_what_a_thumb_must_hit_is_large_enough(browser: Browser, studio: Served) -> None:
@@ -75,13 +54,5 @@ def test_what_a_thumb_must_hit_is_large_enough(browser: Browser, studio: Served)
     expect(page.locator("#board-matrix img[data-column=base]").first).to_be_visible()
     for number in (1, 2, 3):
         steps.tab(page, number)
-        small = page.evaluate(
-            "least => [...document.querySelectorAll('.studio .button, #steps [role=tab]')]"
-            ".filter(node => node.checkVisibility())"
-            ".map(node => [node, node.getBoundingClientRect()])"
-            ".filter(([node, box]) => box.height && Math.min(box.height, box.width) < least)"
-            ".map(([node]) => node.outerHTML.slice(0, 120))",
-            THUMB - 0.5,
-        )
-        assert small == []
+        assert too_small(page, ".studio .button, #steps [role=tab]") == []
     someone.context.close()

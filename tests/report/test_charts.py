@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from sparse_peft.metrics.intervals import Interval
-from sparse_peft.report import axes, charts
+from sparse_peft.report import axes, charts, names
 from sparse_peft.report.axes import Axis
 from sparse_peft.report.charts import Curve, Point
 from sparse_peft.report.marks import HUES, MEMBERS, identities, mark_svg
@@ -37,14 +37,14 @@ def test_scatter_is_well_formed_and_escaped() -> None:
 def test_names_do_not_cover_each_other() -> None:
     root = ET.fromstring(charts.scatter(points(), Axis("x"), Axis("y")))
     boxes = [
-        (float(t.get("x", "")), float(t.get("y", "")), len(t.text or "") * charts.LABEL_WIDTH)
+        (float(t.get("x", "")), float(t.get("y", "")), len(t.text or "") * names.LABEL_WIDTH)
         for t in root.iter("text")
         if t.get("class") == "name"
     ]
     assert len(boxes) == 3
     for i, (x, y, width) in enumerate(boxes):
         for other_x, other_y, other_width in boxes[:i]:
-            apart = abs(y - other_y) >= charts.LABEL_HEIGHT
+            apart = abs(y - other_y) >= names.LABEL_HEIGHT
             assert apart or x > other_x + other_width or other_x > x + width
 
 

@@ -8,28 +8,15 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 from sparse_peft import compare
 from sparse_peft.comparison import ComparisonOutcome
 from sparse_peft.ui.desk import Desk, Studio
 from sparse_peft.ui.panels.opened import Opened
 from sparse_peft.ui.watching import Live
-from tests import fake_outcome
-from tests.fake_outcome import Maker
+from tests.fake_outcome import EVERY, Maker
 from tests.report.test_page import Page
 
-MORE = {  # label, family, how near the subject, how near the prompt, support
-    "snell": ("SNELL", "snell", 0.50, 0.80, 2_000_000),
-    "shira": ("SHiRA", "shira", 0.45, 0.90, 34_944),
-    "full": ("Full", "full", 0.90, 0.60, None),
-    "adalora": ("AdaLoRA", "lora", 0.50, 0.86, None),
-    "vera": ("VeRA", "lora", 0.40, 0.90, None),
-    "loha": ("LoHa", "lora", 0.52, 0.84, None),
-    "lokr": ("LoKr", "lora", 0.58, 0.80, None),
-    "fourierft": ("FourierFT", "waveft", 0.65, 0.82, None),
-    "oft": ("OFT", "snell", 0.50, 0.88, None),
-}
 HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(1)></textarea>'&${value.html}"
 
 Change = Callable[[Maker, ComparisonOutcome], ComparisonOutcome]
@@ -47,9 +34,9 @@ def _finished(count: int) -> dict[str, Any]:
 
 
 def _assembled(count: int, change: Change) -> dict[str, Any]:
-    with TemporaryDirectory() as root, patch.dict(fake_outcome.METHODS, MORE):
+    with TemporaryDirectory() as root:
         maker = Maker(Path(root), prompts=2)
-        methods = tuple(fake_outcome.METHODS)[:count]
+        methods = tuple(EVERY)[:count]
         return compare.assemble(change(maker, maker.comparison(methods=methods)))
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -33,10 +35,22 @@ def quick_presets(folder: Path, monkeypatch: pytest.MonkeyPatch, *changes: tuple
 def own_desk(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """Alice's desk; to the page a runner seems to be there, so nothing begins."""
     quick_presets(root / "presets", monkeypatch)
+    share_counts(root / "home")
     with Lock(runner_lock_path(root / "home")):
         desk = Desk(Studio(root / "home"), ALICE)
         lay_pictures(desk, root / "pictures")
         yield desk
+
+
+def share_counts(home: Path) -> None:
+    """What methods make of the budget is counted once for all tests, not for each home."""
+    (home / "cache").mkdir(parents=True)
+    (home / "cache" / "dial").symlink_to(_counted().name, target_is_directory=True)
+
+
+@cache
+def _counted() -> TemporaryDirectory[str]:
+    return TemporaryDirectory()
 
 
 def lay_pictures(desk: Desk, drawn: Path) -> None:

@@ -134,7 +134,7 @@ def test_the_usual_value_is_no_change(desk: Desk) -> None:
         ("waveft", "scaling", "much", "expected float"),
         ("waveft", "scaling", "0", "scaling is 0.0; expected more than 0"),
         ("waveft", "scaling", "nan", "expected a finite number"),
-        ("waveft", "wavelet_family", "<b>", "expected one of db1"),
+        ("waveft", "wavelet_family", "<b>", "expected db1"),
         ("waveft", "random_loc_seed", "1.5", "expected int"),
         ("so", "prune", "aftr", "Did you mean 'after'?"),
         ("so", "T", True, "expected int"),

@@ -286,7 +286,7 @@ def test_a_data_set_is_used_again_as_it_was(desk: Desk) -> None:
     do(desk, "clear")
     assert (desk.draft.pictures, desk.draft.noun, files_of(desk)) == ((), "", set())
     assert [each.id for each in gathering.kept(desk)] == [kept]
-    assert do(desk, "reuse", subject=kept).errors == {}
+    assert do(desk, "reuse", dataset=kept).errors == {}
     assert starting.subject_of(desk).id == kept
 
 
@@ -295,7 +295,7 @@ def test_a_data_set_used_again_is_checked_again(desk: Desk) -> None:
     upload(desk, ("a.png", scene(0)), ("moved.png", hostile.encoded(blurred, "PNG")))
     kept = keep(desk)
     do(desk, "clear")
-    do(desk, "reuse", subject=kept)
+    do(desk, "reuse", dataset=kept)
     assert said(desk) == {"moved.png": ["blurry"]}
 
 
@@ -305,7 +305,7 @@ def test_nobody_uses_the_data_set_of_another(desk: Desk) -> None:
     other = replace(desk, owner="ofedcba9876543210")
     assert gathering.kept(other) == []
     for name in (kept, f"../{OWNER}/{kept}", f"../../owners/{OWNER}", "", "."):
-        answer = do(other, "reuse", subject=name)
+        answer = do(other, "reuse", dataset=name)
         assert answer.errors == {
             "pictures": "These pictures are not there any more. Load the page again."
         }

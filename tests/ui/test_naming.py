@@ -1,5 +1,6 @@
 """A comparison's name: its owner's, else what it is of and how large."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from sparse_peft.errors import DataError, RunError, SpecError
 from sparse_peft.ui import naming
 from tests.planned import submit
+from tests.ui.classes.kept_classes import keep, plan_of
 
 
 def test_a_comparison_is_called_by_its_noun_and_budget_until_it_has_a_name(tmp_path: Path) -> None:
@@ -36,3 +38,12 @@ def test_a_name_that_cannot_be_shown_is_refused(tmp_path: Path) -> None:
 def test_nothing_has_no_name(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="There is no comparison 'x'"):
         naming.name_of(tmp_path, "x")
+
+
+def test_classes_are_called_by_their_number_and_what_was_learned_from(tmp_path: Path) -> None:
+    desk, comparison = keep(tmp_path, (), methods=("lora",), classes=3, seeds=(1,), budget=6144)
+    plan = plan_of(desk, comparison)
+    assert naming.default(plan) == "3 classes, 4 shots, 6,144 values"
+    for shots, many in ((1, "1 shot"), (None, "all pictures")):
+        other = replace(plan, shared=replace(plan.shared, shots=shots))
+        assert naming.default(other) == f"3 classes, {many}, 6,144 values"

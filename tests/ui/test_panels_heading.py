@@ -75,15 +75,25 @@ def test_verdicts_against_each_column_that_can_be_chosen(
     assert "This link works in this browser only. To show others, send the report." in page.text
 
 
-def test_many_verdicts_stand_in_order_of_clarity(monkeypatch: pytest.MonkeyPatch) -> None:
-    twelve = made(12)
-    page = head(monkeypatch, twelve)
+def test_several_verdicts_stand_in_order_of_clarity(monkeypatch: pytest.MonkeyPatch) -> None:
+    six = made(6)
+    page = head(monkeypatch, six)
     chosen = next(attrs for attrs in of_class(page, "said") if "hidden" not in attrs)
     assert "heading-many" in str(chosen["class"])
-    said = heading_said._list("lora", heading._said(twelve.comparison, "lora"), True)
+    said = heading_said._list("lora", heading._said(six.comparison, "lora"), True)
     order = [said.find(word) for word in heading_said.WORDS if word in said]
     last = [said.rfind(word) for word in heading_said.WORDS if word in said]
     assert all(a < b for a, b in zip(last, order[1:], strict=False))
+    assert "A stricter rule is used because six methods are compared." in page.text
+
+
+def test_many_verdicts_are_gathered_beside_each_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    twelve = made(12)
+    page = head(monkeypatch, twelve)
+    lists = {attrs["data-reference"]: attrs for attrs in of_class(page, "heading-groups")}
+    assert set(lists) == {"base", *(run["method"] for run in twelve.comparison["runs"])}
+    assert [name for name, attrs in lists.items() if "hidden" not in attrs] == ["lora"]
+    assert "All 66 pairs of methods" in page.text
     assert "A stricter rule is used because 12 methods are compared." in page.text
 
 

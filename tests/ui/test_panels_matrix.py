@@ -54,6 +54,21 @@ def test_a_square_for_each_prompt_and_column(
     assert all(attrs["alt"] for attrs in images(page))
 
 
+@pytest.mark.parametrize(("count", "boxes"), [(3, 0), (6, 0), (7, 7), (13, 13)])
+def test_many_methods_have_a_line_that_leaves_out_and_puts_in_order(
+    monkeypatch: pytest.MonkeyPatch, count: int, boxes: int
+) -> None:
+    page, data = drawn(monkeypatch, made(count))
+    named = [attrs["value"] for _, attrs in page.tags if attrs.get("name") == "in-view"]
+    assert len(named) == boxes
+    assert "base" not in named
+    menus = [attrs for _, attrs in page.tags if attrs.get("data-view") == "order"]
+    assert len(menus) == (count > 3)
+    for order in data["orders"].values():
+        assert order[0] == "base"
+        assert sorted(order) == sorted(data["labels"])
+
+
 def page_classes(page: Page) -> set[str]:
     return {name for _, attrs in page.tags for name in (attrs.get("class") or "").split()}
 

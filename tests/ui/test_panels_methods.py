@@ -14,9 +14,10 @@ import pytest
 from sparse_peft.backbones import source as sources
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.fields import settings
+from sparse_peft.report.marks import HUES
 from sparse_peft.runs.store import Store
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.panels import methods, methods_cards
+from sparse_peft.ui.panels import methods, methods_cards, methods_rest
 from tests.planned import write_preset
 from tests.ui.own_desk import own_desk
 
@@ -50,9 +51,61 @@ def test_every_method_has_a_card_with_its_words_and_its_picture(desk: Desk) -> N
     for name, kind in all_methods().items():
         drawn = card(desk, name)
         assert kind.sentence in text(drawn)
+        assert unescape(kind.title) in text(drawn)
         assert (HERE / "maps" / f"{name}.svg").read_text().strip() in drawn
-        assert 'data-state="on"' in drawn
-        assert " checked" in drawn
+        ticked = name in desk.draft.methods
+        assert ('data-state="on"' in drawn) == ticked  # this preset has no others
+        assert (" checked" in drawn) == ticked
+
+
+def test_a_card_names_its_source(desk: Desk) -> None:
+    for name in desk.draft.methods:
+        assert all_methods()[name].source in text(card(desk, name))
+
+
+def test_the_methods_of_the_studio_stand_first_the_others_fold_by_family(desk: Desk) -> None:
+    drawn = html(desk)
+    first, rest = drawn.split('<details class="methods-rest"')
+    rest = rest.split('<details class="card methods-more"')[0]
+    named = [name for name in all_methods() if name not in methods_cards.FIRST]
+    for name in all_methods():
+        assert f'data-method="{name}"' in (rest if name in named else first)
+    assert f"More methods ({len(named)})" in text(rest)
+    assert rest.startswith(' data-keep="rest"><summary>')  # nothing in it is ticked
+    families = [all_methods()[name].family for name in named]
+    for family in dict.fromkeys(families):
+        assert rest.count(f">{methods_rest.HEADINGS[family]}</h3>") == 1
+    summary = text(rest.split("</summary>")[0])
+    assert all(all_methods()[name].label in summary for name in named)
+
+
+def test_what_is_ticked_among_the_folded_holds_them_open(desk: Desk) -> None:
+    name = next(name for name in all_methods() if name not in methods_cards.FIRST)
+    desk.change(methods=("lora", name), lr={name: 0.1})
+    assert '<details class="methods-rest" data-keep="rest" open data-held>' in html(desk)
+    assert "1 ticked" in text(html(desk))
+    assert "Measure (10 s)" in text(card(desk, name))
+
+
+def test_time_is_measured_of_what_is_ticked(desk: Desk) -> None:
+    assert "Measure (10 s)" in text(card(desk, "so"))
+    desk.change(methods=("lora",))
+    assert "Measure (10 s)" not in text(card(desk, "so"))
+    assert "not known on this machine yet" in text(card(desk, "so"))
+
+
+def test_every_family_of_a_method_has_a_heading() -> None:
+    assert {kind.family for kind in all_methods().values()} <= set(methods_rest.HEADINGS)
+    assert set(methods_rest.HEADINGS) == set(HUES) - {"base"}
+
+
+def test_settings_of_what_is_not_ticked_fold(desk: Desk) -> None:
+    desk.change(methods=("lora",))
+    ticked, others = html(desk).split('<details class="methods-others"')
+    assert 'id="methods-lora-alpha"' in ticked
+    assert 'id="methods-so-T"' in others
+    count = len(all_methods()) - 1
+    assert f"Methods that are not ticked ({count})" in text(others)
 
 
 def test_a_card_tells_the_three_numbers_and_the_file(desk: Desk) -> None:

@@ -12,7 +12,9 @@ from sparse_peft.report.axes import LEFT, RIGHT, WIDTH, Axis, Scale, named_rules
 from sparse_peft.report.classes import strokes
 from sparse_peft.report.classes.lines import Comparison
 from sparse_peft.report.classes.strokes import Point
+from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import Identity, hue, identities
+from sparse_peft.report.names import ENDS_WIDTH, Name, at_ends
 
 ASIDE, MOST_ASIDE = 6, 36  # pixels between two rows at one place; of all of them together
 
@@ -30,6 +32,7 @@ class Way(NamedTuple):
     label: str
     look: Identity
     stops: tuple[Stop, ...]
+    method: str
 
 
 def across(comparisons: Sequence[Comparison]) -> str:
@@ -75,26 +78,34 @@ def _along(group: Sequence[Comparison], key: str, axis: str) -> str:
     ends = [end for way in ways for stop in way.stops for end in _ends(stop.value)]
     places = [one[key] for one in group]
     room = (log2(places[-1]) - log2(places[0])) * 0.06
-    across = Scale(log2(places[0]) - room, log2(places[-1]) + room, LEFT, WIDTH - RIGHT)
+    right = WIDTH - (ENDS_WIDTH if len(ways) >= MANY else RIGHT)
+    across = Scale(log2(places[0]) - room, log2(places[-1]) + room, LEFT, right)
     up = strokes.upward([100 * end for end in ends])
+    many = len(ways) >= MANY
     beside = [
         _moved(across, number - (len(ways) - 1) / 2, len(ways)) for number in range(len(ways))
     ]
     drawn = list(zip(ways, beside, strict=True))
     body = [
         *named_rules(axis, [(log2(p), words.count(p)) for p in places], across, vertical=False),
-        *rules(Axis("accuracy, %"), up, vertical=True),
-        *(strokes.line(way.look, _straight(way), own, up) for way, own in drawn),
-        *(_whisker(way.look, stop, own, up) for way, own in drawn for stop in way.stops),
-        *(strokes.mark(way.look, (stop.at, stop.value.mean), own, up)
+        *rules(Axis("accuracy, %"), up, vertical=True, end=across.end),
+        *(strokes.line(way.look, _straight(way), own, up, method=way.method)
+          for way, own in drawn),
+        *(_whisker(way, stop, own, up) for way, own in drawn for stop in way.stops),
+        *(strokes.mark(way.look, (stop.at, stop.value.mean), own, up, way.method)
           for way, own in drawn for stop in way.stops),
+        *(at_ends([_name(way, own, up) for way, own in drawn]) if many else ()),
     ]  # fmt: skip
     described = "; ".join(
         f"{way.label}: " + ", ".join(f"{stop.value.mean:.1%}" for stop in way.stops) for way in ways
     )
-    return strokes.key([(way.label, way.look) for way in ways]) + strokes.figure(
-        f"{axis}. {described}", body
-    )
+    key = "" if many else strokes.key([(way.label, way.look) for way in ways])
+    return key + strokes.figure(f"{axis}. {described}", body, many=many)
+
+
+def _name(way: Way, across: Scale, up: Scale) -> Name:
+    last = way.stops[-1]
+    return Name(way.label, way.look, across(last.at), up(100 * last.value.mean), way.method)
 
 
 def _moved(across: Scale, places: float, ways: int) -> Scale:
@@ -114,7 +125,7 @@ def _ways(group: Sequence[Comparison], key: str) -> list[Way]:
                 rows.setdefault(row["method"], row)
                 stops.setdefault(row["method"], []).append(Stop(log2(one[key]), value))
     looks = identities([(method, row["family"]) for method, row in rows.items()])
-    return [Way(row["label"], looks[name], tuple(stops[name])) for name, row in rows.items()]
+    return [Way(row["label"], looks[name], tuple(stops[name]), name) for name, row in rows.items()]
 
 
 def _straight(way: Way) -> list[Point]:
@@ -126,9 +137,10 @@ def _ends(value: Interval) -> tuple[float, float]:
     return low, value.mean if value.high is None else value.high
 
 
-def _whisker(look: Identity, stop: Stop, across: Scale, up: Scale) -> str:
+def _whisker(way: Way, stop: Stop, across: Scale, up: Scale) -> str:
     low, high = (up(100 * end) for end in _ends(stop.value))
     return (
-        f'<path d="M{across(stop.at):.1f} {low:.1f}V{high:.1f}" stroke="{hue(look)}"'
+        f'<path class="cross" data-method="{escape(way.method)}"'
+        f' d="M{across(stop.at):.1f} {low:.1f}V{high:.1f}" stroke="{hue(way.look)}"'
         ' stroke-width="1.5"/>'
     )

@@ -8,8 +8,8 @@ from html import escape
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report.axes import INK, RULE
-from sparse_peft.report.classes.lines import Comparison, Line, lines, named, zero_shot
-from sparse_peft.report.classes.words import percent, percents, row_state
+from sparse_peft.report.classes.lines import Comparison, Line, lines, many, named, zero_shot
+from sparse_peft.report.classes.words import BESIDE, percent, percents, row_state
 from sparse_peft.report.marks import HUES, Identity, hue
 
 STOPS = (0, 25, 50, 75, 100)  # per cent: rules of the scale
@@ -23,8 +23,9 @@ def accuracy_bars(comparison: Comparison) -> str:
     zero = zero_shot(comparison)
     rows = "".join(_bar_row(line, zero) for line in lines(comparison))
     stops = "".join(f'<span style="left:{stop}%">{stop}</span>' for stop in STOPS)
+    kind = "bars many" if many(comparison) else "bars"
     return (
-        f'<ul class="bars">{rows}</ul><div class="bars-scale" aria-hidden="true">'
+        f'<ul class="{kind}" data-ordered>{rows}</ul><div class="bars-scale" aria-hidden="true">'
         f"<div>{stops}</div><span>% of the test pictures</span></div>{_key(comparison)}"
     )
 
@@ -33,11 +34,12 @@ def _key(comparison: Comparison) -> str:
     """What the line, the whiskers and the dots are; nothing until there are some."""
     if zero_shot(comparison) is None:
         return ""
+    alone = BESIDE[comparison["reference"]]
     dots = " <span>dot: one draw</span>" if len(comparison["seeds"]) > 1 else ""
     return (
         '<p class="key muted"><span><svg width="24" height="8" aria-hidden="true">'
         f'<line x1="0" x2="24" y1="4" y2="4" stroke="{GREY}" stroke-width="2"'
-        ' stroke-dasharray="1 3"/></svg> Zero-shot CLIP</span> '
+        f' stroke-dasharray="1 3"/></svg> {alone[:1].upper()}{alone[1:]}</span> '
         f"<span>whisker: where it could lie (95 %)</span>{dots}</p>"
     )
 
@@ -67,7 +69,8 @@ def _bar_row(line: Line, zero: float | None) -> str:
         draws = [run["accuracy"] for run in line.row["runs"] if run["accuracy"] is not None]
         bar = _bar(line.look, value, draws, zero)
     knob = f"<small>{escape(line.row['knob'])}</small>" if line.row["knob"] else ""
-    return f'<li><div class="who"><b>{named(line)}</b>{knob}</div>{bar}<div>{said}</div></li>'
+    who = f'<div class="who"><b>{named(line)}</b>{knob}</div>'
+    return f'<li data-method="{escape(line.row["method"])}">{who}{bar}<div>{said}</div></li>'
 
 
 def _bar(look: Identity, value: Interval, draws: Sequence[float], zero: float | None) -> str:

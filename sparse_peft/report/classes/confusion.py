@@ -17,13 +17,18 @@ CLASSES_BESIDE = 12  # a list has room beside a matrix of so many, else it stand
 
 
 def confusions(comparison: Comparison) -> str:
-    """A choice of rows and the mistakes of each; a button opens the pictures of a mistake."""
+    """A choice of rows and the mistakes of each; a button opens the pictures of a mistake.
+
+    Shown first is the first method that was trained, and zero-shot only where none was: what
+    training has changed is the question.
+    """
     shown = [line for line in lines(comparison) if line.row["most_confused"] or _measured(line)]
     if not shown:
         return '<p class="none">Nothing was measured yet.</p>'
     first = next((line for line in shown if line.trained), shown[0])
     choice = "".join(
-        f'<label><input type="radio" name="confusion" value="{escape(line.row["method"])}"'
+        f'<label data-method="{escape(line.row["method"])}">'
+        f'<input type="radio" name="confusion" value="{escape(line.row["method"])}"'
         f"{' checked' if line is first else ''}><span>{mark_svg(line.look)} "
         f"{escape(line.label)}</span></label>"
         for line in shown
@@ -34,7 +39,8 @@ def confusions(comparison: Comparison) -> str:
         for line in shown
     )
     return (
-        f'<fieldset class="choice rows"><legend>Mistakes of</legend>{choice}</fieldset>'
+        '<fieldset class="choice rows" data-ordered><legend>Mistakes of</legend>'
+        f"{choice}</fieldset>"
         f'{parts}<dialog class="mistake"></dialog>'
     )
 
@@ -92,7 +98,7 @@ def _matrix(comparison: Comparison, line: Line) -> str:
     return (
         f'<table class="confused" style="--hue:{hue(line.look)}">'
         f"<caption>Rows: what the picture shows. Columns: what {escape(line.label)} took it for. "
-        "Numbers: answers over all draws.</caption>"
+        f"Numbers: answers{' over all draws' if len(comparison['seeds']) > 1 else ''}.</caption>"
         f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table>"
     )
 

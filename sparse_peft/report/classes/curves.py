@@ -8,6 +8,8 @@ from sparse_peft.report.axes import LEFT, RIGHT, WIDTH, Axis, Scale, rules
 from sparse_peft.report.classes import strokes
 from sparse_peft.report.classes.lines import Comparison, Line, lines
 from sparse_peft.report.classes.strokes import Point
+from sparse_peft.report.columns import MANY
+from sparse_peft.report.names import ENDS_WIDTH, Name, at_ends
 
 
 def by_step(comparison: Comparison) -> str:
@@ -21,22 +23,38 @@ def by_step(comparison: Comparison) -> str:
              if not line.trained and (value := line.metric("accuracy"))]  # fmt: skip
     values = [100 * row["accuracy"] for line in trained for run in line.row["runs"]
               for row in run["history"]] + [100 * value.mean for _, value in level]  # fmt: skip
-    across, up = Scale(0, end, LEFT, WIDTH - RIGHT), strokes.upward(values)
+    many = len(shown) >= MANY
+    across = Scale(0, end, LEFT, WIDTH - (ENDS_WIDTH if many else RIGHT))
+    up = strokes.upward(values)
     body = [
         *rules(Axis("step"), across, vertical=False),
-        *rules(Axis("accuracy, %"), up, vertical=True),
-        *(strokes.line(line.look, [(0, value.mean), (end, value.mean)], across, up)
+        *rules(Axis("accuracy, %"), up, vertical=True, end=across.end),
+        *(strokes.line(line.look, [(0, value.mean), (end, value.mean)], across, up,
+                       method=of(line))
           for line, value in level),
-        *(strokes.line(line.look, _points(run["history"]), across, up, faint=True)
+        *(strokes.line(line.look, _points(run["history"]), across, up, faint=True, method=of(line))
           for line in trained for run in line.row["runs"] if len(line.row["runs"]) > 1),
-        *(strokes.line(line.look, _points(line.row["history"]), across, up) for line in trained),
-        *(strokes.mark(line.look, end_of(line), across, up) for line in trained),
+        *(strokes.line(line.look, _points(line.row["history"]), across, up, method=of(line))
+          for line in trained),
+        *(strokes.mark(line.look, end_of(line), across, up, of(line)) for line in trained),
+        *(at_ends([_name(line, across, up) for line in trained]) if many else ()),
     ]  # fmt: skip
     names = [line for line in shown if line in trained or any(line is one for one, _ in level)]
     described = "; ".join(f"{line.label}: {end_of(line)[1]:.1%}" for line in trained)
-    return strokes.key([(line.label, line.look) for line in names]) + strokes.figure(
-        f"Accuracy by step, at the end {described}", body
+    unnamed = [line for line in names if not many or line not in trained]
+    return strokes.key([(line.label, line.look) for line in unnamed]) + strokes.figure(
+        f"Accuracy by step, at the end {described}", body, many=many
     )
+
+
+def of(line: Line) -> str:
+    """The method whose part it is."""
+    return str(line.row["method"])
+
+
+def _name(line: Line, across: Scale, up: Scale) -> Name:
+    step, accuracy = end_of(line)
+    return Name(line.label, line.look, across(step), up(100 * accuracy), of(line))
 
 
 def end_of(line: Line) -> Point:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report import words
+from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import Identity, identities, mark_svg
 from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
@@ -43,11 +44,16 @@ def lines(comparison: Comparison) -> list[Line]:
     return [Line(row, looks[row["method"]]) for row in comparison["runs"]]
 
 
+def many(comparison: Comparison) -> bool:
+    """Whether there are so many rows that a page gathers and folds."""
+    return len(comparison["runs"]) >= MANY
+
+
 def zero_shot(comparison: Comparison) -> float | None:
-    """The accuracy of the untouched CLIP, once it is measured."""
+    """The accuracy of the untouched CLIP, once it is measured; else of the row in its place."""
     for line in lines(comparison):
         accuracy = line.metric("accuracy")
-        if line.row["method"] == ZERO_SHOT and accuracy:
+        if line.row["method"] == comparison.get("reference", ZERO_SHOT) and accuracy:
             return accuracy.mean
     return None
 

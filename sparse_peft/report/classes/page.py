@@ -8,13 +8,16 @@ from typing import Any
 
 from PIL import Image
 
-from sparse_peft.report.classes import sections
+from sparse_peft.report.classes import orders, sections, words
 from sparse_peft.report.classes.bars import accuracy_bars
 from sparse_peft.report.classes.confusion import confusions, dialog_data
 from sparse_peft.report.classes.curves import by_step, by_step_table
-from sparse_peft.report.classes.lines import Comparison
+from sparse_peft.report.classes.lines import Comparison, lines, many
 from sparse_peft.report.classes.tables import class_table, costs_table, metrics_table
+from sparse_peft.report.groups import Side
+from sparse_peft.report.legend import legend
 from sparse_peft.report.pictures import Read
+from sparse_peft.report.summaries import EACH_TRAINS, folded
 
 SMALL = 4_000  # bytes up to which a thumbnail is embedded as it is
 QUALITY = 85
@@ -32,18 +35,41 @@ def fields(comparison: Comparison, read: Read) -> Mapping[str, Any]:
         "subtitle": escape(sections.subtitle(comparison)),
         "verdict": sections.verdict(comparison),
         "classes": sections.class_names(comparison),
+        "legend": _legend(comparison),
         "bars": accuracy_bars(comparison),
-        "lines": sections.footprints(comparison),
+        "lines": _lines(comparison),
         "steps": by_step(comparison) + by_step_table(comparison),
+        "reference": escape(words.of_reference(comparison)),
+        "tick": words.BESIDE[comparison["reference"]],
         "metrics": metrics_table(comparison),
         "by_class": class_table(comparison),
         "confusions": confusions(comparison),
         "costs": costs_table(comparison),
         "losses": sections.losses(comparison),
         "setup": sections.setup(comparison),
-        "commands": sections.commands(comparison),
-        "data": dialog_data(comparison, pictures),
+        "commands": _commands(comparison),
+        "data": dialog_data(comparison, pictures) | {"orders": orders.orders(lines(comparison))},
     }
+
+
+def _legend(comparison: Comparison) -> str:
+    """The line of all rows, where they are many."""
+    if not many(comparison):
+        return ""
+    sides = [Side(line.row["method"], line.label, line.look) for line in lines(comparison)]
+    return legend(sides, comparison["reference"], orders.TITLES)
+
+
+def _lines(comparison: Comparison) -> str:
+    """What each method trains, keeps and changes; of many, on demand."""
+    lines = sections.footprints(comparison)
+    return folded(EACH_TRAINS, lines) if many(comparison) else lines
+
+
+def _commands(comparison: Comparison) -> str:
+    """The command lines; of many methods on demand."""
+    commands = sections.commands(comparison)
+    return folded("All command lines", commands) if many(comparison) else commands
 
 
 def _embedded(content: bytes) -> str:

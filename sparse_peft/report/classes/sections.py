@@ -8,9 +8,9 @@ from html import escape
 from typing import Any
 
 from sparse_peft.report import charts
-from sparse_peft.report.classes import words
+from sparse_peft.report.classes import verdicts, words
 from sparse_peft.report.classes.across import across
-from sparse_peft.report.classes.lines import Comparison, lines
+from sparse_peft.report.classes.lines import Comparison, lines, many
 from sparse_peft.report.classes.setup import setup as said
 from sparse_peft.report.classes.words import subtitle, title
 from sparse_peft.report.marks import mark_svg
@@ -24,6 +24,15 @@ __all__ = [
 
 def verdict(comparison: Comparison) -> str:
     """What the answers say, what went wrong, and what to bear in mind."""
+    parts = _gathered(comparison) if many(comparison) else _told(comparison)
+    of = max((pair["of"] for pair in comparison["pairs"]), default=0)
+    head = f"What {count(of)} answers say" if parts else "Nothing to compare yet."
+    small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
+    return f'<h2>{head}</h2>{parts}{_stopped(comparison)}<div class="small">{small}</div>'
+
+
+def _told(comparison: Comparison) -> str:
+    """A sentence for each row beside each reference."""
     names = {row["method"]: row["label"] for row in comparison["runs"]}
     parts = []
     for reference in words.beside(comparison):
@@ -32,13 +41,20 @@ def verdict(comparison: Comparison) -> str:
         if rows:
             head = f"<h3>Beside {escape(names[reference])}</h3>"
             parts.append(f'<div>{head}<ul class="said">{rows}</ul></div>')
-    of = max((pair["of"] for pair in comparison["pairs"]), default=0)
-    head = f"What {count(of)} answers say" if parts else "Nothing to compare yet."
-    small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
-    return (
-        f'<h2>{head}</h2><div class="beside">{"".join(parts)}</div>{_stopped(comparison)}'
-        f'<div class="small">{small}</div>'
+    return f'<div class="beside">{"".join(parts)}</div>' if parts else ""
+
+
+def _gathered(comparison: Comparison) -> str:
+    """Many rows: gathered beside each reference and the most accurate; every pair on demand."""
+    names = {row["method"]: row["label"] for row in comparison["runs"]}
+    best = verdicts.furthest(comparison)
+    shown = dict.fromkeys([*words.beside(comparison), *([best] if best else [])])
+    parts = "".join(
+        f"<div><h3>Beside {escape(names[name])}</h3>{said}</div>"
+        for name in shown
+        if (said := verdicts.gathered_beside(comparison, name))
     )
+    return f'<div class="beside">{parts}</div>{verdicts.pair_tables(comparison)}' if parts else ""
 
 
 def _stopped(comparison: Comparison) -> str:
@@ -93,12 +109,11 @@ def losses(comparison: Comparison) -> str:
         run = _first(line.row)
         if run:
             points = tuple((float(step), float(loss)) for step, loss in run["losses"])
-            drawn.append(charts.Curve(line.label, line.look, points))
+            drawn.append(charts.Curve(line.label, line.look, points, line.row["method"]))
     if not drawn:
         return "<p>No losses were kept.</p>"
-    names = " ".join(f"<span>{mark_svg(c.look)} {escape(c.name)}</span>" for c in drawn)
     return (
-        f'<div><p class="key">{names}</p><input type="checkbox" id="log">'
+        f'<div>{charts.key(drawn)}<input type="checkbox" id="log">'
         '<label for="log">log scale</label>'
         f'<div class="linear">{charts.loss_curves(drawn)}</div>'
         f'<div class="log">{charts.loss_curves(drawn, log=True)}</div></div>'

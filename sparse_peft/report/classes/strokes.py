@@ -25,23 +25,26 @@ def line(
     up: Scale,
     *,
     faint: bool = False,
+    method: str = "",
 ) -> str:
     """A row's line, in its hue and dash; faint for one of several that it is the mean of."""
     way = " ".join(f"{across(at):.1f},{up(100 * value):.1f}" for at, value in points)
     width, opacity, dash = (1, 0.3, "") if faint else (2, 1, look.dash)
     return (
-        f'<polyline points="{way}" fill="none" stroke="{hue(look)}" stroke-width="{width}"'
-        f' stroke-opacity="{opacity}" stroke-dasharray="{dash}" stroke-linejoin="round"/>'
+        f'<polyline{_of(method)} points="{way}" fill="none" stroke="{hue(look)}"'
+        f' stroke-width="{width}" stroke-opacity="{opacity}" stroke-dasharray="{dash}"'
+        ' stroke-linejoin="round"/>'
     )
 
 
-def mark(look: Identity, at: Point, across: Scale, up: Scale) -> str:
+def mark(look: Identity, at: Point, across: Scale, up: Scale, method: str = "") -> str:
     """A row's mark at a point, on a disc of the card's colour."""
     half = VIEW / 2
     x, y = across(at[0]), up(100 * at[1])
     return (
         f'<g class="mark" transform="translate({x - half:.1f} {y - half:.1f})"'
-        f' style="color:{hue(look)}"><circle cx="{half:g}" cy="{half:g}" r="8" fill="{CARD}"/>'
+        f' style="color:{hue(look)}"{_of(method)}>'
+        f'<circle cx="{half:g}" cy="{half:g}" r="8" fill="{CARD}"/>'
         f"{shapes(look)}</g>"
     )
 
@@ -52,9 +55,13 @@ def key(names: Sequence[tuple[str, Identity]]) -> str:
     return f'<p class="key">{said}</p>'
 
 
-def figure(description: str, body: Sequence[str]) -> str:
+def _of(method: str) -> str:
+    return f' data-method="{escape(method)}"' if method else ""
+
+
+def figure(description: str, body: Sequence[str], *, many: bool = False) -> str:
     """The chart, with a description for those who cannot see it."""
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
+        f'<svg class="chart{" many" if many else ""}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
         f' aria-label="{escape(description)}">{"".join(body)}</svg>'
     )

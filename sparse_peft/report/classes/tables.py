@@ -11,7 +11,8 @@ from sparse_peft.report.axes import Number, padded
 from sparse_peft.report.charts import dot_bar
 from sparse_peft.report.classes.bars import small_bar
 from sparse_peft.report.classes.lines import Comparison, Line, lines, named
-from sparse_peft.report.classes.words import METRICS, percent, percents
+from sparse_peft.report.classes.words import METRICS, frozen_words, percent, percents
+from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import mark_svg
 from sparse_peft.report.summaries import costs, table
 
@@ -30,7 +31,7 @@ def metrics_table(comparison: Comparison) -> str:
         for name in metrics
     ]
     rows = [
-        f'<tr><th scope="row">{named(line)}</th>'
+        f'<tr data-method="{escape(line.row["method"])}"><th scope="row">{named(line)}</th>'
         + "".join(
             f'<td data-title="{METRICS[name].title}">{_value(line, name, spans[name])}</td>'
             for name in metrics
@@ -38,7 +39,7 @@ def metrics_table(comparison: Comparison) -> str:
         + "</tr>"
         for line in shown
     ]
-    return table("metrics by-row", ["<th></th>", *heads], rows)
+    return table("metrics by-row", ["<th></th>", *heads], rows, "Numbers")
 
 
 def _span(shown: Sequence[Line], metric: str) -> tuple[Number, Number]:
@@ -66,24 +67,48 @@ def class_table(comparison: Comparison) -> str:
         return '<p class="none">Nothing was measured yet.</p>'
     names = comparison["classes"]
     chosen = names if len(names) <= ALL_CLASSES else _differing(shown, names)
-    zero = shown[0]
+    zero, counts = shown[0], _counts(comparison, shown)
+    each = set(counts.values())
     heads = "".join(
-        f'<th scope="col">{mark_svg(line.look)} {escape(line.label)}</th>' for line in shown
+        f'<th scope="col" data-method="{escape(line.row["method"])}">{mark_svg(line.look)} '
+        f"{escape(line.label)}</th>"
+        for line in shown
     )
     rows = [
-        f'<tr><th scope="row">{escape(name)}</th>'
+        f'<tr><th scope="row">{escape(name)}{_counted(counts, name) if len(each) > 1 else ""}</th>'
         + "".join(_class_cell(line, name, zero.of_class(name)) for line in shown)
         + "</tr>"
         for name in chosen
     ]
     note = ""
+    if len(each) == 1:
+        note = f'<p class="muted">{_pictures(*each)} of each class.</p>'
     if len(chosen) < len(names):
-        note = (
+        note += (
             f'<p class="muted">The {len(chosen)} of {words.count(len(names))} classes on which the '
             "rows differ most; all are in comparison.json.</p>"
         )
-    many = " many" if len(shown) > 7 else ""
-    return note + table(f"by-class costs{many}", ["<th></th>", heads], rows)
+    many, title = len(shown) >= MANY, "Accuracy class by class"
+    return note + table("by-class costs", ["<th></th>", heads], rows, title if many else "",
+                        wide=many)  # fmt: skip
+
+
+def _counts(comparison: Comparison, shown: Sequence[Line]) -> dict[str, int]:
+    """Test pictures of each class on one draw; empty where no row kept its whole matrix."""
+    for line in shown:
+        draws = sum(run["accuracy"] is not None for run in line.row["runs"])
+        if line.row["confusion"] and draws:
+            told = zip(comparison["classes"], line.row["confusion"], strict=True)
+            return {name: sum(answers) // draws for name, answers in told}
+    return {}
+
+
+def _counted(counts: Mapping[str, int], name: str) -> str:
+    return f"<small>{_pictures(counts[name])}</small>"
+
+
+def _pictures(number: int) -> str:
+    return f"{words.count(number)} test picture{'' if number == 1 else 's'}"
 
 
 def _differing(shown: Sequence[Line], names: Sequence[str]) -> list[str]:
@@ -96,7 +121,8 @@ def _differing(shown: Sequence[Line], names: Sequence[str]) -> list[str]:
 
 def _class_cell(line: Line, name: str, zero: Interval | None) -> str:
     value = line.of_class(name)
-    head = f'<td data-title="{escape(line.label)}">'
+    method = escape(line.row["method"])
+    head = f'<td data-title="{escape(line.label)}" data-method="{method}">'
     if value is None:
         return f'{head}<span class="none">no pictures</span></td>'
     bar = small_bar(line.look, value.mean, zero.mean if zero else None)
@@ -114,7 +140,7 @@ def costs_table(comparison: Comparison) -> str:
     if len(comparison["seeds"]) > 1:
         note = (
             '<p class="muted">File, training and step: means over the draws; memory: the largest. '
-            "Zero-shot and the linear probe train nothing inside CLIP.</p>"
+            f"{frozen_words(comparison)}</p>"
         )
     return costs([(named(line), _cost(line.row)) for line in trained]) + note
 
@@ -125,6 +151,7 @@ def _cost(row: Mapping[str, Any]) -> dict[str, Any]:
 
     size, seconds, step = (told(key) for key in ("adapter_bytes", "seconds", "step_ms"))
     return {
+        "method": row["method"],
         "knob": row["knob"],
         "footprint": row["footprint"],
         "adapter_bytes": round(fmean(size)) if size else None,

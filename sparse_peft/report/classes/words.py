@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.metrics.label_pairs import PICTURES_FOR_CLEAR
 from sparse_peft.report import words
+from sparse_peft.report.columns import MANY
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT
 
 Comparison = Mapping[str, Any]
@@ -15,6 +16,7 @@ FIRST_CLASSES = 20  # named in a text
 SMALL_GAP = 0.02  # between two accuracies, below which they are told with a decimal
 HALF_A_POINT = 0.005
 REFERENCES = {ZERO_SHOT: "zero-shot", LINEAR_PROBE: "the linear probe"}  # in a sentence
+BESIDE = {ZERO_SHOT: "zero-shot CLIP", LINEAR_PROBE: "the linear probe"}
 LORA = "lora"  # the method that others are also compared with, where it is there
 
 
@@ -60,22 +62,28 @@ def title(comparison: Comparison) -> str:
     """What a comparison is called until someone gives it a name."""
     backbone, shots = comparison["backbone"], comparison["shots"]
     name = comparison["dataset"]["title"] or "Classes"
-    return (
-        f"{name[:1].upper()}{name[1:]}, {shots} shot{'s' if shots > 1 else ''}, "
-        f"{backbone['title'] or backbone['id']}"
-    )
+    many = "all pictures" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"
+    return f"{name[:1].upper()}{name[1:]}, {many}, {backbone['title'] or backbone['id']}"
 
 
 def subtitle(comparison: Comparison) -> str:
     """What is compared, in a sentence."""
-    names = [row["label"] for row in comparison["runs"] if row["method"] != ZERO_SHOT]
+    reference = comparison["reference"]
+    rows = [row for row in comparison["runs"] if row["method"] != reference]
+    names = [row["label"] for row in rows]
+    if len(comparison["runs"]) >= MANY:
+        frozen = [row["label"] for row in rows if row["method"] in REFERENCES]
+        names = [f"{len(rows) - len(frozen)} methods", *frozen]
     shots, seeds = comparison["shots"], len(comparison["seeds"])
-    beside = f"{', '.join(names)} beside zero-shot CLIP" if names else "Zero-shot CLIP"
+    level = BESIDE[reference]
+    beside = f"{', '.join(names)} beside {level}" if names else f"{level[:1].upper()}{level[1:]}"
+    each = f"{shots} picture{'s' if shots != 1 else ''} of each"
+    learned = "all pictures of the training split" if shots is None else each
     budget = comparison["budget"]
     note = comparison["backbone"].get("note")
     return (
         f"{beside}: {words.count(len(comparison['classes']))} classes, "
-        f"{shots} picture{'s' if shots > 1 else ''} of each to learn from, {tested(comparison)}, "
+        f"{learned} to learn from, {tested(comparison)}, "
         f"{words.small(seeds)} draw{'s' if seeds > 1 else ''} of the shots"
         + (f", {words.count(budget)} trainable values" if budget else "")
         + "."
@@ -99,17 +107,22 @@ def beside(comparison: Comparison) -> list[str]:
     ]
     other = LORA if LORA in trained else next(iter(trained), None)
     probe = [row["method"] for row in comparison["runs"] if row["method"] == LINEAR_PROBE]
-    return [comparison["reference"], *(probe if trained else []), *([other] if other else [])]
+    found = [comparison["reference"], *(probe if trained else []), *([other] if other else [])]
+    return list(dict.fromkeys(found))
 
 
 def verdicts(comparison: Comparison, reference: str) -> list[tuple[str, str]]:
     """A sentence and its word for each row against one; each pair of rows once."""
     rows = {row["method"]: row for row in comparison["runs"]}
-    earlier = beside(comparison)[: beside(comparison).index(reference)]
+    return [_verdict(pair, rows) for pair in pairs_beside(comparison, reference)]
+
+
+def pairs_beside(comparison: Comparison, reference: str) -> list[Mapping[str, Any]]:
+    """The pairs with a reference, less those that were told beside an earlier one."""
+    before = beside(comparison)
+    earlier = before[: before.index(reference)] if reference in before else before
     return [
-        _verdict(pair, rows)
-        for pair in comparison["pairs"]
-        if pair["b"] == reference and pair["a"] not in earlier
+        pair for pair in comparison["pairs"] if pair["b"] == reference and pair["a"] not in earlier
     ]
 
 
@@ -123,11 +136,11 @@ def _verdict(pair: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]]) -> 
     many, few = (percent(accuracy, digits) for accuracy in _accuracies(a, b))
     if pair["word"] == "Cannot tell":
         return (
-            f"{_named(a, first=True)} and {_named(b)}: {many} and {few}.",
+            f"{named(a, first=True)} and {named(b)}: {many} and {few}.",
             "Cannot tell them apart.",
         )
     more = f"{many} against {few}{_more(gap, digits)}"
-    start = f"{_named(a, first=True)} names more pictures right than {_named(b)}"
+    start = f"{named(a, first=True)} names more pictures right than {named(b)}"
     return f"{start}: {more}.", f"{pair['word']}."
 
 
@@ -141,7 +154,7 @@ def _accuracies(*rows: Mapping[str, Any]) -> list[float]:
     return [fmean(by_seed[seed] for seed in seeds) for by_seed in told]
 
 
-def _named(row: Mapping[str, Any], *, first: bool = False) -> str:
+def named(row: Mapping[str, Any], *, first: bool = False) -> str:
     """What a row is called in a sentence; first: where it begins."""
     name = REFERENCES.get(row["method"])
     if name is None:
@@ -159,6 +172,26 @@ def _more(gap: Interval, digits: int) -> str:
     if gap.low < 0:
         return f" ({low} points fewer to {high} more)"
     return f" ({low} to {high} points more)"
+
+
+def of_reference(comparison: Comparison) -> str:
+    """What the row is that all others are compared with, in a sentence."""
+    if comparison["reference"] == ZERO_SHOT:
+        return (
+            "Zero-shot is CLIP as it came, with the names of the classes alone: a method is worth "
+            "its training where it stands clearly above that line."
+        )
+    return (
+        "The linear probe reads the backbone as it came: a method is worth its training where it "
+        "stands clearly above that line. The head that every method trains is not in its budget."
+    )
+
+
+def frozen_words(comparison: Comparison) -> str:
+    """That references cost no training, in a sentence."""
+    if comparison["reference"] == ZERO_SHOT:
+        return "Zero-shot and the linear probe train nothing inside CLIP."
+    return "The linear probe trains nothing inside the backbone."
 
 
 def state(run: Mapping[str, Any]) -> str | None:
@@ -211,6 +244,9 @@ def caveats(comparison: Comparison) -> list[str]:
     if any(row["method"] == LINEAR_PROBE for row in comparison["runs"]):
         found.append(
             "Zero-shot and the linear probe leave CLIP as it is; they are outside the budget."
+            if comparison["reference"] == ZERO_SHOT
+            else "The linear probe leaves the backbone as it is. It is outside the budget, and so "
+            "is the head that every method trains."
         )
     if comparison["reproduces"]:
         found.append(f"The preset repeats a published result: {comparison['reproduces']}")

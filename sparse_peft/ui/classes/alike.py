@@ -1,4 +1,4 @@
-"""Pictures of two classes that look nearly the same, told by their clean PNGs."""
+"""What clean PNGs tell: which look nearly the same in two classes, and how small they are."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +35,15 @@ def in_two_classes(folder: Path, form: ClassForm) -> dict[tuple[str, str], str]:
     }
 
 
+def sides(folder: Path, form: ClassForm) -> list[int]:
+    """The shorter side of each picture, in pixels.
+
+    Args:
+        folder: where the pictures are.
+    """
+    return [_side(folder / picture.file) for picture in form.everything()]
+
+
 @lru_cache(_FORMS_KEPT)  # the page is drawn far more often than pictures come
 def _pairs(folder: Path, places: Places) -> tuple[tuple[int, int], ...]:
     boxes = list(dict.fromkeys(box for box, _ in places))
@@ -45,6 +54,12 @@ def _pairs(folder: Path, places: Places) -> tuple[tuple[int, int], ...]:
 def _seen(folder: Path, label: int, sha256: str) -> Seen:
     difference_hash, thumbnail = _look(folder / png_name(sha256))
     return Seen("", label, "pool", sha256, 0, False, difference_hash, thumbnail)
+
+
+@lru_cache(_LOOKS_KEPT)
+def _side(path: Path) -> int:
+    with Image.open(path, formats=["PNG"]) as picture:
+        return min(picture.size)
 
 
 @lru_cache(_LOOKS_KEPT)

@@ -1,8 +1,9 @@
-"""The CLIPs that the page offers, and what is known of the chosen one without fetching it."""
+"""The CLIPs that the page offers, and what is known of a chosen backbone without fetching it."""
 
-from sparse_peft.backbones import clip_source
-from sparse_peft.backbones.clip_names import HUB, OPENAI, path_of
-from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.clip_names import HUB, OPENAI
+from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID, path_of
+from sparse_peft.backbones.vision_names import is_vision
 from sparse_peft.data.class_folders import WANTED_SIDE
 from sparse_peft.errors import BackboneError
 from sparse_peft.ui.desk import Place
@@ -33,15 +34,19 @@ OFFERS = (
     ),
 )  # fmt: skip
 BUILTIN_SIDE = 60  # px
-OTHER_WORDS = "Any CLIP that open_clip knows. Its size and licence are on its own page."
+OTHER_WORDS = (
+    "Any CLIP that open_clip knows, or a ViT, Swin or ConvNeXt of timm such as"
+    " timm:vit_base_patch16_224. Its size and licence are on its own page."
+)
 BUILTIN_NOTE = (
     "The built-in CLIP is small and has seen emoji-like scenes, not photographs. On photographs it"
     " starts with little, and learns colours and rough shapes. It shows in a minute how methods"
     " differ. For photographs choose ViT-B/16."
 )
 ON_A_SERVER = (
-    "Give a name of open_clip such as ViT-B-16/openai, or hf-hub:owner/name. A folder or a file can"
-    " be typed in only where the studio runs on your own computer."
+    "Give a name of open_clip such as ViT-B-16/openai, hf-hub:owner/name, or a name of timm such as"
+    " timm:vit_base_patch16_224. A folder or a file can be typed in only where the studio runs on"
+    " your own computer."
 )
 
 
@@ -54,8 +59,8 @@ def checked(name: str, place: Place) -> str:
     """The id of the backbone that a person asks for; nothing is downloaded.
 
     Raises:
-        BackboneError: neither on offer nor a name of open_clip nor, on one's own computer, a
-            folder or a checkpoint.
+        BackboneError: neither on offer nor a name of open_clip or timm nor, on one's own computer,
+            a folder or a checkpoint.
     """
     if name.startswith(HUB) and HUB_ID.fullmatch(name.removeprefix(HUB)):
         return name
@@ -64,13 +69,20 @@ def checked(name: str, place: Place) -> str:
     here = "@" in name or name.startswith(("/", ".", "~")) or path_of(name) is not None
     if here and name != "builtin" and place != "computer":
         raise BackboneError(ON_A_SERVER)
-    source = clip_source.found(name)
+    source = sources.found(name, "fewshot")
     return name if source is None else source.id
 
 
 def family_of(backbone: str) -> str:
     """The family whose presets are for it."""
+    if is_vision(backbone):
+        return "vision"
     return "builtin" if backbone == "builtin" else "clip"
+
+
+def reads_words(backbone: str) -> bool:
+    """Whether it knows classes by their names: a CLIP does, a vision backbone needs a head."""
+    return not is_vision(backbone)
 
 
 def wanted_side(backbone: str) -> int:

@@ -3,8 +3,6 @@
 import hashlib
 import shutil
 import tempfile
-import threading
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +19,8 @@ from sparse_peft.ui.desk import Desk
 
 MOST_BOXES = 50
 MOST_PICTURES = 2_000  # of a draft
+BETWEEN = " + "  # the titles of two archives
 MOST_LEFT_OUT = 20  # files that a box tells of
-
-# Two tabs change one set of boxes: what is read, changed and kept is so in one piece.
-_locks: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
 
 
 def change(desk: Desk, how: Callable[[ClassForm], ClassForm]) -> ClassForm:
@@ -34,7 +30,7 @@ def change(desk: Desk, how: Callable[[ClassForm], ClassForm]) -> ClassForm:
         DataError: there would be too many boxes or pictures.
     """
     desk = desk.turned_to("fewshot")
-    with _locks[desk.folder]:
+    with desk.holding_pictures():
         form = how(desk.draft.classes)
         _check_room(form)
         desk.change(classes=form)
@@ -123,7 +119,7 @@ def put(desk: Desk, folder: Path, boxes: Sequence[Box], title: str, said: Sequen
         numbered = tuple(replace(box, id=str(n)) for n, box in enumerate(boxes, 1))
         form = replace(
             form, boxes=numbered or ClassForm().boxes, numbered=max(2, len(boxes)), title=title,
-            said=tuple(said),
+            said=tuple(said), base_to_new=False,
         )  # fmt: skip
         _check_room(form)
         _keep(desk, folder, form.everything())
@@ -136,7 +132,7 @@ def join(desk: Desk, folder: Path, boxes: Sequence[Box], title: str, said: Seque
     """Add these boxes to those that are there; classes of one name become one.
 
     Args:
-        title: of what they came from; taken where nothing was there before.
+        title: of what they came from; it stands beside that of what was there before.
     """
 
     def joined(form: ClassForm) -> ClassForm:
@@ -145,7 +141,9 @@ def join(desk: Desk, folder: Path, boxes: Sequence[Box], title: str, said: Seque
             form, into = named(form, new.name)
             into = _grown(into, new.pictures, new.left_out, test=False)
             form = with_box(form, _grown(into, new.tests, (), test=True))
-        form = replace(form, title=title if first else form.title, said=tuple(said))
+        titles = [] if first else form.title.split(BETWEEN)
+        together = BETWEEN.join(dict.fromkeys([*titles, title])) if all(titles) else ""
+        form = replace(form, title=together, said=tuple(said))
         _check_room(form)
         _keep(desk, folder, (picture for box in boxes for picture in box.everything))
         return form

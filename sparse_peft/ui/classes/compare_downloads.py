@@ -11,7 +11,7 @@ from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.errors import RunError
 from sparse_peft.tasks.fewshot.recipe import SCRIPT
 from sparse_peft.ui import mine, shipped
-from sparse_peft.ui.classes import compare_merging
+from sparse_peft.ui.classes import backbones, compare_merging
 from sparse_peft.ui.desk import Desk
 
 _CHUNK = 1 << 20
@@ -22,20 +22,26 @@ Comparison = Mapping[str, Any]
 
 
 def name(value: Comparison) -> str:
-    """toys-4-shots: what is compared, fit for a file name."""
+    """toys-4-shots, toys-all-pictures: what is compared, fit for a file name."""
     title = re.sub(r"[\W_]+", "-", str(value["dataset"]["title"])).strip("-") or "classes"
-    return f"{title}-{value['shots']}-shots"
+    shots = value["shots"]
+    return f"{title}-all-pictures" if shots is None else f"{title}-{shots}-shots"
 
 
 def read_me(value: Comparison) -> str:
     """What stands beside adapters, before each of them is named."""
     backbone = value["backbone"]
+    reads = backbones.reads_words(backbone["id"])
+    whose = "CLIP" if reads else backbone["title"] or backbone["id"]
     return "\n".join(
         [
-            f"Adapters of CLIP for {len(value['classes'])} classes, made with Sparse PEFT Studio.",
+            f"Adapters of {whose} for {len(value['classes'])} classes, made with Sparse PEFT"
+            " Studio.",
             "",
             f"Backbone: {backbone['id']}, weights sha256 {backbone['sha256'] or 'unknown'}.",
-            f"CLIP reads: {value['template']}",
+            f"CLIP reads: {value['template']}"
+            if reads
+            else "Beside each adapter is the linear head that was trained with it.",
             "Each folder holds one adapter; its adapter.json says how it was made, its",
             "classifier.json what is needed to classify with it.",
         ]
@@ -68,7 +74,8 @@ def merged(desk: Desk, comparison: str, what: str) -> tuple[Iterator[bytes], str
     if not found:
         return None
     folder = compare_merging.folder_of(desk, mine.comparison(desk, comparison), found[1])
-    return zipped(folder), f"{found[1]}-open-clip.zip"
+    reads = backbones.reads_words(mine.classes_plan(desk, comparison).backbone)
+    return zipped(folder), f"{found[1]}-{'open-clip' if reads else 'timm'}.zip"
 
 
 def script(desk: Desk, comparison: str, what: str) -> tuple[bytes, str] | None:

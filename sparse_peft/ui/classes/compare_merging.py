@@ -1,4 +1,4 @@
-"""Ordinary open_clip checkpoints of a comparison's adapters: asked for, and where they stand."""
+"""Ordinary checkpoints of a comparison's adapters: asked for, and where they stand."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,17 @@ from functools import lru_cache
 from math import prod
 from pathlib import Path
 
-from sparse_peft.backbones import clip_shapes, clip_source
+from sparse_peft.backbones import clip_shapes, clip_source, vision_shapes
+from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.clip_names import ClipSource
+from sparse_peft.backbones.vision_names import VisionSource
 from sparse_peft.classifying import merge_run
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.errors import RunError, UserError
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
-from sparse_peft.tasks.fewshot.recipe import MERGED
+from sparse_peft.tasks.fewshot.recipe import MERGED, TASK
 from sparse_peft.ui import mine
 from sparse_peft.ui.desk import Answer, Desk
 from sparse_peft.ui.starting import alone
@@ -78,11 +81,15 @@ def folder_of(desk: Desk, comparison: str, name: str) -> Path:
 def bytes_of(backbone: str) -> int | None:
     """About how large a checkpoint of this backbone is; None where nothing tells."""
     try:
-        source = clip_source.found(backbone)
+        source = sources.found(backbone, TASK)
+        if isinstance(source, VisionSource):  # its head is small beside it
+            return VALUE_BYTES * vision_shapes.outline(source.architecture).values
     except UserError:
         return None
-    if source is None:
-        return None
+    return _bytes_of_clip(source) if isinstance(source, ClipSource) else None
+
+
+def _bytes_of_clip(source: ClipSource) -> int | None:
     native = clip_shapes.is_native(source.config, clip_shapes.towers("attention+mlp"))
     if not native or isinstance(source.config["vision_cfg"]["layers"], list):  # convolutions
         return source.weights.stat().st_size if source.weights else None

@@ -1,4 +1,4 @@
-"""Trying a picture: what zero-shot CLIP and every method of a comparison take it for."""
+"""Trying a picture: what the references and every method of a comparison take it for."""
 
 import hashlib
 import json
@@ -19,6 +19,7 @@ from sparse_peft.data.pictures import MOST_BYTES
 from sparse_peft.data.sandbox import Sandbox
 from sparse_peft.errors import DataError, RunError
 from sparse_peft.files import write_bytes
+from sparse_peft.report.classes.words import REFERENCES
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow, Store
@@ -48,7 +49,7 @@ class Tried:
 
 
 def classifiers(outcome: ClassesOutcome) -> dict[str, Path]:
-    """The folders that classify, by name: zero-shot first, then of each row the first training."""
+    """The folders that classify, by name: references first, then of each row the first training."""
     found: dict[str, Path] = {}
     for name in outcome.references:
         own = name if name == ZERO_SHOT else f"{name}-s{outcome.seeds[0]}"
@@ -72,9 +73,12 @@ def submit(desk: Desk, comparison: str | None, paths: Sequence[Path]) -> str:
         raise DataError(f"{len(paths)} pictures came at once; try 1 to {MOST_AT_ONCE}.")
     comparison = mine.comparison(desk, comparison or desk.open)
     outcome = mine.opened(desk, comparison)
-    found = classifiers(outcome) if isinstance(outcome, ClassesOutcome) else {}
+    if not isinstance(outcome, ClassesOutcome):
+        raise RunError("This comparison is about one subject; it has no classes.")
+    found = classifiers(outcome)
     if not found:
-        raise RunError("Nothing can classify yet. Try a picture as soon as zero-shot is measured.")
+        first = REFERENCES[outcome.references[0]]
+        raise RunError(f"Nothing can classify yet. Try a picture as soon as {first} is measured.")
     cleaned = _cleaned(paths)
     with alone(desk):  # else what is deleted meanwhile would sweep them away
         pictures = _kept(cleaned, desk.home / "data" / desk.owner / TRIED)

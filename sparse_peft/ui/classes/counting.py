@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sparse_peft.data import class_checks
 from sparse_peft.data.findings import listed
 from sparse_peft.data.labelled import Labelled, LabelledPicture
 from sparse_peft.report import words
@@ -32,10 +33,17 @@ class Checks:
     """What is said of the boxes, each sentence where it belongs."""
 
     together: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """of all pictures, and nothing that has to be mended"""
     boxes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """by the id of the box"""
     pictures: dict[tuple[str, str], str] = field(default_factory=dict)
     """by the box's id and the picture's sha256"""
+
+
+def counted(count: int) -> str:
+    """A number of pictures in words."""
+    return "1 picture" if count == 1 else f"{words.count(count)} pictures"
 
 
 def share(box: Box, shots: int) -> Share:
@@ -52,7 +60,7 @@ def sentence(form: ClassForm) -> str:
     filled = [share(box, form.shots) for box in form.boxes if box.everything]
     if not filled or any(each.missing for each in filled):
         spare = "" if all(box.tests for box in form.boxes) else " and one more to test it"
-        return f"Each class needs {_counted(form.shots)} to learn from{spare}."
+        return f"Each class needs {counted(form.shots)} to learn from{spare}."
     verb = "is" if form.shots == 1 else "are"
     begin = f"{form.shots} of each class {verb} learned from"
     tests = sorted({each.tested for each in filled})
@@ -72,24 +80,33 @@ def ready_line(form: ClassForm) -> str:
     pictures = sum(1 for _ in form.everything())
     able = sum(not share(box, form.shots).missing for box in filled)
     line = f"{words.count(len(filled))} class{'es' if len(filled) > 1 else ''}"
-    line += f" with {_counted(pictures)}."
+    line += f" with {counted(pictures)}."
     return line if able == len(filled) else f"{line} {able} of them can be trained on."
 
 
-def checks(form: ClassForm, folder: Path) -> Checks:
+def checks(form: ClassForm, folder: Path, wanted_side: int) -> Checks:
     """All that there is to say of the boxes as they stand.
 
     Args:
         folder: where their pictures are.
+        wanted_side: of what the backbone sees, in pixels.
     """
     said = {box.id: tuple(_of_box(form, box)) for box in form.boxes}
     likes = alike.in_two_classes(folder, form)
-    return Checks(tuple(_uneven(form)), said, likes | twice(form))
+    small = class_checks.small(alike.sides(folder, form), wanted_side)
+    notes = tuple(finding.text for finding in small)
+    return Checks(tuple(_uneven(form)), notes, said, likes | twice(form))
 
 
 def filled(form: ClassForm) -> tuple[Box, ...]:
     """The boxes that take part: all but those that nobody has touched."""
     return tuple(box for box in form.boxes if box.name.strip() or box.everything)
+
+
+def learned(form: ClassForm) -> int:
+    """Pictures that a training learns from, all classes together, once none is missing."""
+    classes = len(filled(form) or form.boxes)
+    return form.shots * (-(-classes // 2) if form.base_to_new else classes)  # as `halves` has it
 
 
 def labelled_of(form: ClassForm) -> Labelled:
@@ -135,7 +152,7 @@ def _uneven(form: ClassForm) -> list[str]:
         return []
     few, many = boxes[0], boxes[-1]
     return [
-        f"{_called(form, many)} has {_counted(len(many.pictures))}, {_called(form, few)} has"
+        f"{_called(form, many)} has {counted(len(many.pictures))}, {_called(form, few)} has"
         f" {len(few.pictures)}. Training takes {form.shots} of each all the same; what is tested"
         " is uneven."
     ]
@@ -166,7 +183,3 @@ def _called(form: ClassForm, box: Box) -> str:
 def called(form: ClassForm, box: Box) -> str:
     """What a box is called before it has a name."""
     return f"Class {form.boxes.index(box) + 1}"
-
-
-def _counted(count: int) -> str:
-    return "1 picture" if count == 1 else f"{words.count(count)} pictures"

@@ -10,7 +10,6 @@ from sparse_peft import tables
 from sparse_peft.data.class_folders import open_classes
 from sparse_peft.data.labelled import DATA_FILE, KIND, Labelled
 from sparse_peft.errors import DataError, SpecError, UserError
-from sparse_peft.ui.classes import backbones
 from sparse_peft.ui.classes import boxes as filling
 from sparse_peft.ui.classes.form import Box, BoxPicture
 from sparse_peft.ui.desk import Desk
@@ -31,8 +30,8 @@ def add_archive(desk: Desk, path: Path) -> None:
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            side = backbones.wanted_side(desk.draft.backbone)
-            labelled, findings = open_classes(path, Path(scratch), wanted_side=side)
+            # The page itself says how small all pictures are, for the backbone of the moment.
+            labelled, findings = open_classes(path, Path(scratch), wanted_side=0)
         except UserError as error:
             raise DataError(str(error).replace(str(path), path.name)) from error
         said = [str(each).replace(str(path), path.name) for each in findings]

@@ -67,6 +67,8 @@ class ClassForm:
     """what CLIP reads for each class; empty: the preset's"""
     linear_probe: bool = False
     """whether the linear probe is computed too"""
+    base_to_new: bool = False
+    """whether the first half of the classes is learned and both halves test it"""
 
     def everything(self) -> Iterator[BoxPicture]:
         """Every picture of every box."""

@@ -2,20 +2,17 @@
 
 from dataclasses import replace
 
-from sparse_peft import presets, tables
+from sparse_peft import presets
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.data.labelled import Labelled
-from sparse_peft.errors import BackboneError, RunError
-from sparse_peft.planning.classes import ClassesChoices, ClassesPlan, PlannedClassRun
+from sparse_peft.errors import SpecError
+from sparse_peft.planning.classes import ClassesChoices, ClassesPlan
 from sparse_peft.presets import CHANGED, ClassesPreset, MethodDefaults
-from sparse_peft.runs.run import RunDirectory
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ClassesDefaults, ClassTrainSettings
-from sparse_peft.ui import dial as dials
-from sparse_peft.ui import mine
+from sparse_peft.ui import mine, once_more
 from sparse_peft.ui.classes import boxes, folders
 from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.repeating import changed_fields, nearest, part
 
 
 def lay_out(desk: Desk, comparison: str, seeds: int | None = None) -> None:
@@ -28,39 +25,40 @@ def lay_out(desk: Desk, comparison: str, seeds: int | None = None) -> None:
 
     Raises:
         RunError: there is none of that id here.
-        SpecError: its pictures stay in a folder of their own.
+        SpecError: its pictures stay in a folder of their own, or all of them were learned from.
     """
     plan = mine.classes_plan(desk, comparison)
+    shots = plan.shared.shots
+    if shots is None:
+        raise SpecError(
+            f"{plan.title} was learned from as a whole; the page learns from a number of pictures"
+            " of each class. Use the command line for this comparison."
+        )
     source, preset = _recipe(plan)
     shapes = sources.shapes(source, preset.shared.targets)
-    scale = dials.scale(preset.lora_ranks, shapes)
     shared = plan.shared
-    first = {run.method: run for run in reversed(plan.runs)}  # of its seeds
-    methods = tuple(dict.fromkeys(run.method for run in plan.runs))
+    first = once_more.first_of(plan.runs)
+    fields = {
+        name: once_more.settings_of(desk, run.run, ClassTrainSettings).fields
+        for name, run in first.items()
+    }
+    laid = once_more.methods_laid(plan, preset, shapes, first, fields)
     folders.put_kept(desk, desk.home / "data" / plan.dataset)
-    template = "" if shared.template == preset.shared.template else shared.template
-    probe = LINEAR_PROBE in plan.references
     boxes.change(
         desk,
-        lambda form: replace(form, shots=shared.shots, template=template, linear_probe=probe),
+        lambda form: replace(
+            form,
+            shots=shots,
+            template="" if shared.template == preset.shared.template else shared.template,
+            linear_probe=LINEAR_PROBE in plan.references,
+            base_to_new=bool(shared.new_classes),
+        ),
     )
-    trained = {name: _settings(desk, first[name]) for name in methods if name in preset.methods}
-    fields = {
-        name: changed_fields(name, settings.fields, plan.budget, preset, shapes)
-        for name, settings in trained.items()
-    }
-    rates = {name: run.training.lr for name, run in first.items()}
     desk.change(
-        backbone=plan.backbone,
-        preset=preset.name,
-        stop=nearest(scale, plan.budget),
-        methods=methods,
-        over=tuple(name for name in methods if first[name].over_budget),
+        **laid,
         steps=_steps(plan, preset),
         train_seeds=seeds or len(shared.seeds),
         seed=shared.seeds[0],
-        fields={name: changed for name, changed in fields.items() if changed},
-        lr={name: rate for name, rate in rates.items() if rate != _usual_rate(preset, name)},
     )
 
 
@@ -70,20 +68,18 @@ def halved(desk: Desk, run_id: str) -> tuple[str, ClassesChoices]:
     Raises:
         RunError: there is no such run here, or it did not fail.
     """
-    found = mine.run(desk, run_id)
-    if found.state != "failed" or found.kind != "train" or found.comparison is None:
-        raise RunError(f"Run {found.id} did not fail in training; there is nothing to mend.")
-    plan = mine.classes_plan(desk, found.comparison)
+    comparison = once_more.failed(desk, run_id)
+    plan = mine.classes_plan(desk, comparison)
     source, preset = _recipe(plan)
     failed = next(run for run in plan.runs if run.run == run_id)
-    settings = _settings(desk, failed)
+    settings = once_more.settings_of(desk, run_id, ClassTrainSettings)
     recipe = replace(
-        preset,
+        preset.of(plan.title),
         name=preset.name + CHANGED,
-        shared=part(ClassesDefaults, plan.shared),
+        shared=once_more.part(ClassesDefaults, plan.shared),
         methods={failed.method: MethodDefaults(failed.training.lr / 2, settings.fields)},
     )
-    return found.comparison, ClassesChoices(
+    return comparison, ClassesChoices(
         source=source,
         labelled=Labelled.load(desk.home / "data" / plan.dataset),
         dataset_id=plan.dataset,
@@ -95,29 +91,20 @@ def halved(desk: Desk, run_id: str) -> tuple[str, ClassesChoices]:
         seed=plan.shared.seeds[0],
         seeds=len(plan.shared.seeds),
         base_to_new=bool(plan.shared.new_classes),
+        evaluate=plan.shared.evaluate,
         owner=desk.owner,
         allow_over=failed.over_budget,
     )
 
 
 def _recipe(plan: ClassesPlan) -> tuple[Source, ClassesPreset]:
-    """The backbone and the preset that a plan was made with, before any change."""
-    source = sources.found(plan.backbone, "fewshot")
-    if source is None:
-        raise BackboneError(f"{plan.backbone} is not on this machine any more. Fetch it first.")
-    return source, presets.preset(plan.preset.removesuffix(CHANGED), "fewshot", source.family)
-
-
-def _settings(desk: Desk, run: PlannedClassRun) -> ClassTrainSettings:
-    spec = RunDirectory.of(desk.home, run.run).spec
-    return tables.build(ClassTrainSettings, spec.settings, f"run {run.run}")
+    source, name = once_more.origin(plan)
+    return source, presets.preset(name, "fewshot", source.family)
 
 
 def _steps(plan: ClassesPlan, preset: ClassesPreset) -> int | None:
-    usual = preset.training.steps(plan.shared.shots)
-    asked = plan.runs[0].training.steps if plan.runs else usual
+    asked, shots = plan.runs[0].training.steps if plan.runs else None, plan.shared.shots
+    if shots is None:
+        return asked
+    usual = preset.training.steps(shots, shots * len(plan.shared.classes))
     return None if asked == usual else asked
-
-
-def _usual_rate(preset: ClassesPreset, name: str) -> float | None:
-    return preset.methods[name].lr if name in preset.methods else None

@@ -1,13 +1,14 @@
 """What clicks on the first step for classes do: boxes, names, shots, the template, the backbone."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sparse_peft import presets
 from sparse_peft.data.class_offer import LONGEST_CLASS
-from sparse_peft.errors import DataError, SpecError, UserError
+from sparse_peft.errors import SpecError, UserError
 from sparse_peft.tasks.fewshot.recipe import check_template
+from sparse_peft.ui import mine
+from sparse_peft.ui.asks import Arrived, ChosenBackbone, Nothing, Reuse
 from sparse_peft.ui.classes import backbones, boxes, counting, folders
 from sparse_peft.ui.classes.form import SHOTS, ClassForm
 from sparse_peft.ui.desk import Action, Answer, Desk
@@ -19,20 +20,6 @@ MOST_SHOTS = 1_000
 QUICK = "quick"  # the preset that every family has
 FIRST = "Add pictures of two classes or more first."
 UNNAMED = "Name this class."
-_DATASET = re.compile(r"[a-z0-9-]{1,80}")
-
-
-@dataclass(frozen=True)
-class Nothing:
-    """A click that asks for no more than itself."""
-
-
-@dataclass(frozen=True)
-class Look:
-    """Pictures have arrived by a door."""
-
-    last: bool = True
-    """False: more are on their way, and nothing is said yet"""
 
 
 @dataclass(frozen=True)
@@ -80,20 +67,6 @@ class Template:
     template: str
 
 
-@dataclass(frozen=True)
-class Reuse:
-    """A data set that was used before."""
-
-    dataset: str
-
-
-@dataclass(frozen=True)
-class ChosenBackbone:
-    """A backbone on offer, or a name of open_clip."""
-
-    backbone: str
-
-
 def checked_name(name: str) -> str:
     """A class's name as a person typed it, without spaces too many.
 
@@ -106,7 +79,7 @@ def checked_name(name: str) -> str:
     return name
 
 
-def _look(desk: Desk, asked: Look) -> Answer:
+def _look(desk: Desk, asked: Arrived) -> Answer:
     return Answer(PANELS, said=counting.ready_line(desk.draft.classes) if asked.last else "")
 
 
@@ -166,6 +139,11 @@ def _shots(desk: Desk, asked: Shots) -> Answer:
     return Answer(PANELS, said=counting.sentence(form))
 
 
+def _whole(desk: Desk, _asked: Nothing) -> Answer:
+    boxes.change(desk, lambda form: replace(form, base_to_new=False))
+    return Answer(PANELS, said="All classes are learned.")
+
+
 def _template(desk: Desk, asked: Template) -> Answer:
     template = asked.template.strip()
     if template:
@@ -191,16 +169,13 @@ def _example(desk: Desk, _asked: Nothing) -> Answer:
 
 
 def _reuse(desk: Desk, asked: Reuse) -> Answer:
-    folder = desk.home / "data" / desk.owner / asked.dataset
-    if not _DATASET.fullmatch(asked.dataset) or not folder.is_dir():
-        raise DataError("These pictures are not there any more. Load the page again.")
-    folders.put_kept(desk, folder)
+    folders.put_kept(desk, mine.data(desk, asked.dataset))
     return Answer(PANELS, said=counting.ready_line(desk.draft.classes))
 
 
 def _clear(desk: Desk, _asked: Nothing) -> Answer:
     def empty(form: ClassForm) -> ClassForm:
-        return replace(ClassForm(), shots=form.shots, template=form.template)
+        return ClassForm(template=form.template)
 
     boxes.change(desk, empty)
     return Answer(PANELS, said="All classes removed.")
@@ -242,7 +217,7 @@ def _shared(form: ClassForm) -> dict[str, str]:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "look_classes": Action(Look, _look, "classes", HERE),
+    "look_classes": Action(Arrived, _look, "classes", HERE),
     "class_name": Action(Name, _name, "classes", HERE),
     "class_add": Action(Nothing, _add, "classes", HERE),
     "class_remove": Action(OneBox, _remove, "classes", HERE),
@@ -250,6 +225,7 @@ ACTIONS: Mapping[str, Action] = {
     "class_dismiss": Action(OneBox, _dismiss, "classes", HERE),
     "class_unfold": Action(Unfold, _unfold, "classes", HERE),
     "shots": Action(Shots, _shots, "shots", HERE),
+    "class_whole": Action(Nothing, _whole, "classes", HERE),
     "template": Action(Template, _template, "template", HERE),
     "clip": Action(ChosenBackbone, _backbone, "clip", HERE),
     "class_example": Action(Nothing, _example, "classes", HERE),

@@ -8,9 +8,14 @@ from sparse_peft.planning.classes import ClassesChoices, check, plan
 from sparse_peft.presets import ClassesPreset
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE
 from sparse_peft.ui import starting
-from sparse_peft.ui.classes import counting, sorting
+from sparse_peft.ui.classes import backbones, counting, sorting
 from sparse_peft.ui.desk import Desk, FieldError
 from sparse_peft.ui.starting import at
+
+NO_NEW_CLASSES = (
+    "{} reads no words, so it cannot name classes that it was not shown. Learn all classes, or"
+    " choose a CLIP."
+)
 
 
 def start(desk: Desk) -> str:
@@ -23,8 +28,9 @@ def start(desk: Desk) -> str:
         RunError: the disk is full, or no runner can be started.
     """
     with starting.alone(desk):
-        chosen = choices(desk)
-        chosen.labelled.save(desk.class_pictures, desk.home / "data" / desk.owner)
+        with desk.holding_pictures():
+            chosen = choices(desk)
+            chosen.labelled.save(desk.class_pictures, desk.home / "data" / desk.owner)
         return submit(desk, chosen)
 
 
@@ -45,26 +51,31 @@ def choices(desk: Desk) -> ClassesChoices:
     draft, form = desk.draft, desk.draft.classes
     source = starting.source_of(draft)
     labelled = labelled_of(desk)
+    reads = backbones.reads_words(source.id)
+    if form.base_to_new and not reads:
+        raise FieldError(NO_NEW_CLASSES.format(source.title), "shots", "pictures")
     preset = starting.preset_of(draft, source)
     assert isinstance(preset, ClassesPreset)
     with at("preset", "methods"):  # CLIP-LoRA's layers are not in every backbone
         shapes = sources.shapes(source, preset.shared.targets)
     budget = starting.budget_of(draft, preset, shapes)
+    probe = form.linear_probe or not reads
     methods: tuple[str, ...] = ()
-    if draft.methods or not form.linear_probe:
+    if draft.methods or not probe:
         methods = starting.in_reach(draft, preset, budget, shapes)
     chosen = ClassesChoices(
         source=source,
         labelled=labelled,
         dataset_id=f"{desk.owner}/{labelled.id}",
         preset=preset,
-        methods=(*([LINEAR_PROBE] if form.linear_probe else []), *methods),
+        methods=(*([LINEAR_PROBE] if probe else []), *methods),
         shots=form.shots,
         budget=budget,
         steps=draft.steps,
-        template=form.template or None,
+        template=(form.template or None) if reads else None,
         seed=draft.seed,
         seeds=draft.train_seeds,
+        base_to_new=form.base_to_new,
         owner=desk.owner,
         allow_over=bool(draft.over),
     )

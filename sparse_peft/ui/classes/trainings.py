@@ -20,8 +20,8 @@ def training(chosen: Chosen, name: str) -> ClassTrainSettings:
     fields = preset.method(name).fields
     method = tables.build(method_named(name), fields, f"preset {preset.name}")
     fitted, over = within(method, chosen.budget, shapes, allow_over=True)
-    shots = draft.classes.shots
-    once = class_training(preset, name, shots, draft.steps, draft.seed)
+    shots, pictures = draft.classes.shots, counting.learned(draft.classes)
+    once = class_training(preset, name, shots, draft.steps, draft.seed, pictures)
     return ClassTrainSettings(
         shared(preset, draft.classes, chosen.source.id, draft.seed), once, name,
         tables.table(fitted), chosen.budget, over,

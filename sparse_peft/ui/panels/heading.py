@@ -6,7 +6,8 @@ from html import escape
 from typing import Any
 
 from sparse_peft.errors import UserError
-from sparse_peft.report import sections, words
+from sparse_peft.report import sections, verdicts, words
+from sparse_peft.report.columns import many
 from sparse_peft.report.marks import identities, mark_svg
 from sparse_peft.report.summaries import PICTURE_METRICS
 from sparse_peft.ui import shipped
@@ -14,7 +15,7 @@ from sparse_peft.ui.desk import Desk, on_page
 from sparse_peft.ui.panels import heading_states as states
 from sparse_peft.ui.panels.buttons import button
 from sparse_peft.ui.panels.classes import compare_heading, compare_states
-from sparse_peft.ui.panels.heading_said import sentences
+from sparse_peft.ui.panels.heading_said import groups, sentences
 from sparse_peft.ui.panels.heading_states import Line
 from sparse_peft.ui.panels.opened import Opened, opened
 
@@ -23,6 +24,7 @@ SOON = (
     "The pictures fill in below as they are drawn. What they say pair by pair stands here as soon "
     "as a method has finished."
 )
+QUESTION = "What {of} pairs of pictures say"
 TRAIN_AGAIN = "Train each 3 times"
 ASKED = ("run", "comparison", "open")  # fields of its own errors
 GHOSTS = (("base", "base"), ("lora", "lora"), ("waveft", "waveft"), ("so", "so"))
@@ -130,13 +132,29 @@ def _verdicts(found: Opened) -> str:
     comparison = found.comparison
     of = max((pair["of"] for pair in comparison["pairs"]), default=0)
     names = words.labels(comparison)
+    if many(comparison):
+        return _gathered(found, names, of)
     against = {name: lines for name in names if (lines := _said(comparison, name))}
     if not against:
-        if found.at_work:
-            return f'<div class="heading-verdicts"><p class="muted">{SOON}</p></div>'
-        return f'<div class="heading-verdicts">{_caveats(found)}</div>'
-    question = f"What {of} pairs of pictures say"
+        return _nothing_yet(found)
+    question = QUESTION.format(of=of)
     return sentences(question, names, against, comparison["reference"], _caveats(found))
+
+
+def _gathered(found: Opened, names: Mapping[str, str], of: int) -> str:
+    """Of many methods: a few lines against each reference, and all pairs to open."""
+    comparison = found.comparison
+    against = {name: said for name in names if (said := verdicts.gathered_beside(comparison, name))}
+    if not against:
+        return _nothing_yet(found)
+    below = f"{verdicts.pair_tables(comparison)}{_caveats(found)}"
+    question = QUESTION.format(of=of)
+    return groups(question, names, against, comparison["reference"], below)
+
+
+def _nothing_yet(found: Opened) -> str:
+    said = f'<p class="muted">{SOON}</p>' if found.at_work else _caveats(found)
+    return f'<div class="heading-verdicts">{said}</div>'
 
 
 def _said(comparison: Mapping[str, Any], reference: str) -> list[tuple[str, str]]:

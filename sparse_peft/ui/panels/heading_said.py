@@ -2,9 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 FEW_LINES = 8
 WORDS = ("Clear.", "Leaning.", "Cannot tell them apart.")
+
+MORE = """
+<button type="button" class="button quiet heading-more" data-view="more"
+aria-expanded="false">more</button>
+"""
 
 Said = Sequence[tuple[str, str]]
 """Sentences, each with its word."""
@@ -21,19 +27,43 @@ def sentences(
         chosen: the reference that is taken first, if anything was said against it.
         below: HTML that stands under them.
     """
-    first = chosen if chosen in against else next(iter(against))
+    first = _first(against, chosen)
+    lists = "".join(_list(name, lines, name == first) for name, lines in against.items())
+    return _question(question, names, list(against), first, f"{lists}{MORE}{below}")
+
+
+def groups(
+    question: str, names: Mapping[str, str], against: Mapping[str, str], chosen: str, below: str
+) -> str:
+    """The same of many methods, gathered.
+
+    Args:
+        against: HTML by reference.
+    """
+    first = _first(against, chosen)
+    lists = "".join(
+        f'<div class="said heading-groups" data-reference="{escape(name)}"'
+        f"{'' if name == first else ' hidden'}>{html}</div>"
+        for name, html in against.items()
+    )
+    return _question(question, names, list(against), first, f"{lists}{MORE}{below}")
+
+
+def _first(against: Mapping[str, Any], chosen: str) -> str:
+    return chosen if chosen in against else next(iter(against))
+
+
+def _question(
+    question: str, names: Mapping[str, str], references: Sequence[str], first: str, below: str
+) -> str:
     options = "".join(
         f'<option value="{escape(name)}"{" selected" if name == first else ""}>'
         f"{escape(names[name])}</option>"
-        for name in against
+        for name in references
     )
-    lists = "".join(_list(name, lines, name == first) for name, lines in against.items())
     return f"""<div class="heading-verdicts"><div class="heading-question">
 <h2>{escape(question)}</h2><label>compared with
-<select class="field" data-view="reference">{options}</select></label></div>{lists}
-<button type="button" class="button quiet heading-more" data-view="more"
-aria-expanded="false">more</button>
-{below}</div>"""
+<select class="field" data-view="reference">{options}</select></label></div>{below}</div>"""
 
 
 def _list(reference: str, lines: Said, shown: bool) -> str:

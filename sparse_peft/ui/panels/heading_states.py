@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from sparse_peft.report import words
+from sparse_peft.report.classes.words import REFERENCES
 from sparse_peft.report.columns import Column, columns
 from sparse_peft.report.marks import Identity, identities
 from sparse_peft.ui.panels.opened import Opened
@@ -104,7 +105,9 @@ def _line(
 
 def _first(opened: Opened) -> str:
     """What the shared run is there for."""
-    return "the base's pictures were drawn" if opened.subject else "zero-shot was measured"
+    if opened.subject:
+        return "the base's pictures were drawn"
+    return f"{REFERENCES[opened.comparison['reference']]} was measured"
 
 
 def _waiting(opened: Opened, run: Live) -> str:

@@ -15,6 +15,7 @@ studio.history = () => {
   dialog.showModal();
   ask({});
 };
+studio.historyShown = () => dialog.open;
 studio.historyAgain = () => { if (dialog.open) ask(view); };
 const WHEN = { day: "numeric", month: "long", year: "numeric", hour: "2-digit", minute: "2-digit" };
 const ticks = () => {

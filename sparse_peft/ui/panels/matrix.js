@@ -3,7 +3,7 @@ const NOTHING = { comparison: null, pictures: {}, steps: {}, all: [0], columns: 
 const shown = () => (props.value?.data?.pictures ? props.value.data : NOTHING);  // of classes there is no matrix
 const view = matrix(element, shown());
 Object.assign(view, { row: 0, column: 0, seen: 0 });
-for (const part of [roving, focusing, pair, drawer, paging, address]) part(view);
+for (const part of [roving, focusing, inView, pair, drawer, paging, address]) part(view);
 
 const news = () => {
   const chip = element.querySelector("[data-view=newest]"), newest = view.data.all.at(-1);
@@ -23,6 +23,7 @@ view.drawn = () => {
   view.write();
 };
 const open = () => {
+  view.showAll();
   const first = element.querySelector(".choice input[name=seed]"), methods = view.methods();
   if (first) first.checked = true;
   Object.assign(view, { row: 0, column: 0, at: null });
@@ -37,8 +38,8 @@ watch("value", () => {
   view.data = shown();
   if (asked && !view.data.errors?.prompt) element.querySelector("[name=prompt]").value = "";
   asked = false;
-  if (view.data.comparison === before) view.draw();
-  else open();
+  (view.data.comparison === before ? view.draw : open)();
+  view.arrange();
 });
 if (view.data.comparison) open();
 let asked = false;
@@ -56,4 +57,3 @@ element.addEventListener("click", (event) => {
   if (does === "focus") view.focusOn(event.target.closest("[data-method]").dataset.method);
   if (image && !view.held) view.enlarge(image);
 });
-element.addEventListener("change", (event) => { if (event.target.matches("[data-view=order]")) view.draw(); });

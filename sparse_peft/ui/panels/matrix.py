@@ -6,22 +6,24 @@ from typing import Any
 
 from sparse_peft.errors import UserError
 from sparse_peft.metrics.pictures import Anchor, scaled
-from sparse_peft.report import sections, words
-from sparse_peft.report.columns import BASE, Column, columns
+from sparse_peft.report import orders, sections, words
+from sparse_peft.report.columns import BASE, MANY, Column, columns
+from sparse_peft.report.groups import Side
+from sparse_peft.report.legend import legend
 from sparse_peft.report.matrix import controls, last_step, matrix_data
 from sparse_peft.report.pictures import Sources
 from sparse_peft.report.summaries import PICTURE_METRICS, anchor_of
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.classes import compare_board
-from sparse_peft.ui.panels.matrix_beside import MANY, beside
+from sparse_peft.ui.panels.matrix_beside import beside
 from sparse_peft.ui.panels.matrix_cells import grid, maps
 from sparse_peft.ui.panels.matrix_closest import closest
 from sparse_peft.ui.panels.matrix_own import Own, about, owns
 from sparse_peft.ui.panels.opened import Opened, opened
 
 SCRIPTS = (
-    "matrix_roving", "matrix_focusing", "matrix_pair", "matrix_drawer", "matrix_paging",
-    "matrix_address", "matrix", *compare_board.SCRIPTS,
+    "matrix_roving", "matrix_focusing", "matrix_inview", "matrix_pair", "matrix_drawer",
+    "matrix_paging", "matrix_address", "matrix", *compare_board.SCRIPTS,
 )  # fmt: skip
 FEW = 4  # columns that need neither an order nor folding
 KEYS = (
@@ -33,12 +35,6 @@ KEYS = (
     ("1 to 9", "brings a method into focus or lets it go; 0: all of them"),
     ("Enter", "the picture large, with what is known of it"),
     ("?", "this list"),
-)
-ORDERS = (
-    ("ticked", "as ticked"),
-    ("subject", "subject fidelity"),
-    ("stored", "stored"),
-    ("family", "family"),
 )
 
 
@@ -57,7 +53,7 @@ def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     large = _large() if len(shown) >= MANY else ""
     drawing = "" if not found.alone else _draw(desk, found, errors)
     html = f"""<section class="card matrix-card" aria-labelledby="matrix-title">
-<h2 id="matrix-title" class="unseen">Side by side</h2>{_tools(found, shown)}
+<h2 id="matrix-title" class="unseen">Side by side</h2>{_legend(shown)}{_tools(found, shown)}
 {grid(found.comparison, shown, found.source, own)}{_pages()}{large}{drawing}
 {maps(shown, found.source)}{_lines(found, shown)}</section>
 {beside(found, shown)}"""
@@ -80,7 +76,7 @@ def data(desk: Desk, found: Opened, own: Sequence[Own]) -> dict[str, Any]:
         "noun": comparison["noun"],
         "reference": comparison["reference"],
         "labels": {column.method: column.label for column in shown},
-        "orders": _orders(shown),
+        "orders": orders.orders(shown),
         "own": {row.id: row.seed for row in own},
         "notes": {row.id: row.note for row in own if row.note},
         "prompts": {str(i): prompt for i, prompt in numbered} | {row.id: row.prompt for row in own},
@@ -96,10 +92,17 @@ def data(desk: Desk, found: Opened, own: Sequence[Own]) -> dict[str, Any]:
     }
 
 
+def _legend(shown: Sequence[Column]) -> str:
+    """The line of all methods, where they are many."""
+    if len(shown) < MANY:
+        return ""
+    return legend([Side(one.method, one.label, one.look) for one in shown], BASE, orders.TITLES)
+
+
 def _tools(found: Opened, shown: Sequence[Column]) -> str:
     order = ""
-    if len(shown) > FEW:
-        options = "".join(f'<option value="{key}">{title}</option>' for key, title in ORDERS)
+    if FEW < len(shown) < MANY:
+        options = "".join(f'<option value="{key}">{title}</option>' for key, title in orders.TITLES)
         order = (
             '<label class="matrix-order">Order <select class="field" data-view="order">'
             f"{options}</select></label>"
@@ -150,28 +153,6 @@ def _draw(desk: Desk, found: Opened, errors: Mapping[str, str]) -> str:
 </label><input class="field" id="matrix-own" name="prompt" maxlength="200" autocomplete="off"
 placeholder="on the beach"{wrong}{off}><button class="button"{off}>Draw{price}</button>{said}
 {later}</form>"""
-
-
-def _orders(shown: Sequence[Column]) -> dict[str, list[str]]:
-    """The methods as each entry of the menu puts them; what was not measured comes last."""
-    methods = [column for column in shown if column.method != BASE]
-
-    def subject(column: Column) -> float:
-        metric = column.shown and column.shown["metrics"]["subject_fidelity"]
-        return -float(metric["mean"]) if metric else float("inf")
-
-    def stored(column: Column) -> float:
-        sizes = column.shown and column.shown["footprint"]
-        return float(sizes["stored"]) if sizes else float("inf")
-
-    families = list(dict.fromkeys(column.look.family for column in methods))
-    sorts = {
-        "ticked": methods,
-        "subject": sorted(methods, key=subject),
-        "stored": sorted(methods, key=stored),
-        "family": sorted(methods, key=lambda column: families.index(column.look.family)),
-    }
-    return {name: [BASE, *(column.method for column in order)] for name, order in sorts.items()}
 
 
 def _scores(comparison: Mapping[str, Any]) -> dict[str, list[str]]:

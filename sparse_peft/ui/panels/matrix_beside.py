@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from html import escape
 
 from sparse_peft.report import sections
-from sparse_peft.report.columns import Column
+from sparse_peft.report.columns import MANY, Column
 from sparse_peft.ui.panels.matrix_cells import BLANK
 from sparse_peft.ui.panels.opened import Opened
 
-MANY = 8  # columns from which only those in focus keep bars and names
 READING = (
     "Further right looks more like your pictures, further up follows the prompt more closely. A "
     "cross shows where the average could lie with other prompts and seeds; the faint line shows "

@@ -7,7 +7,7 @@ from typing import Any
 from sparse_peft.report import words
 from sparse_peft.report.columns import BASE, Column, newest_of
 from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.matrix import CELLS, MANY, SMALLEST_CELL
+from sparse_peft.report.matrix import CELLS, SMALLEST_CELL, sizes
 from sparse_peft.ui.panels.matrix_own import Own
 
 BLANK = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
@@ -38,7 +38,7 @@ def grid(
         rows.append(_row(own.id, own.prompt, own.text, note, cells))
     rows[1] = rows[1].replace('class="row"', 'class="row now"', 1)
     return (
-        f'<div class="matrix{_many(shown)}" role="grid" aria-label="Pictures by prompt and method"'
+        f'<div class="matrix{sizes(shown)}" role="grid" aria-label="Pictures by prompt and method"'
         f' style="{_sizes(shown)}">{"".join(rows)}</div>'
     )
 
@@ -49,7 +49,7 @@ def maps(shown: Sequence[Column], source: Source) -> str:
         return ""
     cells = "".join(_map(column, source) for column in shown)
     return (
-        f'<div class="matrix matrix-maps{_many(shown)}" style="{_sizes(shown)}"><div class="row">'
+        f'<div class="matrix matrix-maps{sizes(shown)}" style="{_sizes(shown)}"><div class="row">'
         '<div class="prompt">where it changed<small>one layer, the same for all; darker = changed'
         f" more</small></div>{cells}</div></div>"
     )
@@ -60,11 +60,6 @@ def _sizes(shown: Sequence[Column]) -> str:
     return f"--columns:{len(shown)};--cell:{cell}px"
 
 
-def _many(shown: Sequence[Column]) -> str:
-    small = all(len(shown) > most for most, _ in CELLS)
-    return (" many" if len(shown) >= MANY else "") + (" matrix-small" if small else "")
-
-
 def _heads(shown: Sequence[Column]) -> str:
     heads = []
     for column in shown:
@@ -73,8 +68,8 @@ def _heads(shown: Sequence[Column]) -> str:
         flag = '<b class="flag">over budget</b>' if run and run["over_budget"] else ""
         heads.append(
             f'<div class="head" role="columnheader" data-method="{escape(column.method)}"'
-            f' data-view="focus">{mark_svg(column.look)} <b>{escape(column.label)}</b>'
-            f"<small>{escape(under)}{flag}</small></div>"
+            f' data-view="focus" title="{escape(under)}">{mark_svg(column.look)} '
+            f"<b>{escape(column.label)}</b><small>{escape(under)}{flag}</small></div>"
         )
     corner = '<div role="columnheader"><span class="unseen">Prompt</span></div>'
     return f'<div class="row heads" role="row">{corner}{"".join(heads)}</div>'

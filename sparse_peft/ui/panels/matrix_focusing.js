@@ -2,7 +2,7 @@
 function focusing(view) {
   const { root } = view, EXTRAS = 2, MANY = 8, LARGE = 4;
   view.extras = null;  // methods in focus beside the base and the reference; null: all are
-  view.methods = () => [...root.querySelectorAll(".heads [data-method]")].map((head) => head.dataset.method);
+  view.methods = () => [...root.querySelectorAll(".heads [data-method]:not(.away)")].map((head) => head.dataset.method);
   view.focused = () => {
     if (!view.extras) return view.methods();
     const wanted = new Set(["base", view.data.reference, ...view.extras]);
@@ -21,16 +21,6 @@ function focusing(view) {
     view.extras = view.methods().length >= MANY ? others.slice(0, EXTRAS) : null;
   };
 
-  view.arrange = () => {
-    const order = view.data.orders?.[root.querySelector("[data-view=order]")?.value];
-    if (!order || order.join() === view.methods().join()) return;
-    const active = document.activeElement;
-    for (const row of root.querySelectorAll(".matrix .row")) {
-      const cells = Object.fromEntries([...row.querySelectorAll(":scope > [data-method]")].map((cell) => [cell.dataset.method, cell]));
-      row.append(...order.map((method) => cells[method]).filter(Boolean));
-    }
-    if (active?.matches(".matrix .cell") && root.contains(active)) view.cell()?.focus();
-  };
   view.colour = () => {
     const focused = new Set(view.focused());
     for (const part of document.querySelectorAll("#board-matrix [data-method], #board-numbers [data-method]")) {

@@ -3,7 +3,7 @@ function roving(view) {
   const { root } = view;
   const within = (place, count) => Math.min(Math.max(place, 0), Math.max(count - 1, 0));
   view.rows = () => [...root.querySelectorAll(".matrix [data-row]")];
-  view.cells = (row) => [...(view.rows()[row]?.querySelectorAll(".cell") ?? [])];
+  view.cells = (row) => [...(view.rows()[row]?.querySelectorAll(".cell:not(.away)") ?? [])];
   view.cell = () => view.cells(view.row)[view.column];
   view.image = () => view.cell()?.querySelector("img[data-column]");
 
@@ -22,7 +22,7 @@ function roving(view) {
   root.addEventListener("focusin", (event) => {
     const cell = event.target.closest(".matrix .cell"), row = cell?.closest("[data-row]");
     if (!row) return;
-    Object.assign(view, { row: view.rows().indexOf(row), column: [...row.querySelectorAll(".cell")].indexOf(cell) });
+    Object.assign(view, { row: view.rows().indexOf(row), column: view.cells(view.rows().indexOf(row)).indexOf(cell) });
     view.drawn();
   });
   const moves = {

@@ -6,7 +6,7 @@ const all = (what) => [...element.querySelectorAll(what)];
 const data = () => (props.value && props.value.data) || {};
 const act = (asked) => studio.act(trigger, asked);
 const cardOf = (node) => node.closest("[data-method]");
-const opened = new Set(), typed = {};
+const left = new Map(), typed = {}; // left: details as a person left them
 let looking = null, goal = null;
 
 const CLICKS = {
@@ -24,7 +24,7 @@ element.addEventListener("click", (event) => {
   if (button && CLICKS[button.dataset.do]) CLICKS[button.dataset.do](button);
 });
 element.addEventListener("toggle", ({ target }) => {
-  if (target.matches("[data-keep]")) opened[target.open ? "add" : "delete"](target.dataset.keep);
+  if (target.matches("[data-keep]")) left.set(target.dataset.keep, target.open);
 }, true);
 
 function lookAgain() {
@@ -40,7 +40,8 @@ function lookAgain() {
 function restore() {
   const wrong = find("[aria-invalid=true]");
   for (const details of all("details[data-keep]")) {
-    details.open = opened.has(details.dataset.keep) || Boolean(wrong && details.contains(wrong));
+    const held = left.get(details.dataset.keep) ?? details.hasAttribute("data-held");
+    details.open = held || Boolean(wrong && details.contains(wrong));
   }
   for (const field of all("input[type=text][aria-invalid=true]")) field.value = typed[field.id] ?? field.value;
   const text = find("textarea");

@@ -1,6 +1,6 @@
 """A card for each method: its picture, its size at the budget, what it costs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from sparse_peft.ui import estimates
 from sparse_peft.ui.chosen import Chosen, blocked, ordered, takes_part
 from sparse_peft.ui.dial import Dial, Size
 from sparse_peft.ui.estimates import NOT_KNOWN, Estimate, Outlook
+from sparse_peft.ui.panels import methods_rest
 from sparse_peft.ui.probing import Probing
 
 MAPS = Path(__file__).parent / "maps"
@@ -20,6 +21,7 @@ NO_MAP = (
     '<svg viewBox="0 0 12 12"><rect x=".5" y=".5" width="11" height="11" fill="none" '
     'stroke="currentColor"/></svg>'
 )
+FIRST = ("lora", "waveft", "so", "snell")  # what this studio is about, and what all know
 NEARLY_ALL = 0.95  # of the budget: above it there is nothing to say about the rest
 OUTSIDE = "Outside the budget: it shows the other end of the scale."
 PARTS = ("knob", "active", "stored", "support", "file", "note", "sentence", "share")
@@ -34,11 +36,18 @@ WHY = "Why three? Each method is thrifty in another one. ~ = estimated, replaced
 def cards(
     chosen: Chosen, outlook: Outlook, probing: Probing | None, errors: Mapping[str, str]
 ) -> str:
-    """All cards, one for each registered method."""
-    drawn = "".join(_card(chosen, outlook, probing, name) for name in ordered())
+    """A card for each registered method: a few in view, the others by family behind a line."""
+
+    def grid(names: Sequence[str]) -> str:
+        drawn = "".join(_card(chosen, outlook, probing, name) for name in names)
+        return f'<div class="methods-cards">{drawn}</div>'
+
     error = errors.get("methods", "")
     said = f'<p class="error" role="alert">{escape(error)}</p>' if error else ""
-    return f'<h2 class="unseen">Methods</h2>{said}<div class="methods-cards">{drawn}</div>'
+    first = [name for name in ordered() if name in FIRST]
+    rest = [name for name in ordered() if name not in FIRST]
+    more = methods_rest.folded(chosen, rest, grid) if rest else ""
+    return f'<h2 class="unseen">Methods</h2>{said}{grid(first)}{more}'
 
 
 def rows(chosen: Chosen) -> dict[str, Any]:
@@ -76,7 +85,7 @@ def _card(chosen: Chosen, outlook: Outlook, probing: Probing | None, name: str) 
         _reason(stopped)
         if stopped is not None
         else _sizes(chosen, name)
-        + _costs(outlook.methods[name], probing, chosen)
+        + _costs(outlook.methods[name], probing, chosen, name)
         + _words(chosen, name)
     )
     ticked = name in chosen.draft.methods
@@ -97,6 +106,7 @@ data-ticked="{"yes" if ticked else "no"}" aria-labelledby="methods-{name}-label"
 <span class="methods-knob mono" data-of="knob">{_knob(chosen, name)}</span>
 <input type="checkbox" id="methods-{name}-tick"{checked}{" disabled" if off else ""} \
 aria-label="Compare {escape(kind.label)}"></label></div>
+<p class="methods-title">{escape(kind.title)}</p>
 <p class="methods-sentence">{escape(kind.sentence)}</p>
 {inside}</article>"""
 
@@ -129,18 +139,22 @@ def _words(chosen: Chosen, name: str) -> str:
     """The three numbers in words."""
     text = texts_at(chosen.dial, name, chosen.stop)
     glosses = "".join(f"<p><b>{each}</b>: {gloss}</p>" for each, gloss in GLOSSES)
-    return f"""<details class="methods-info" data-keep="{name}"><summary>In words</summary>
+    source = escape(all_methods()[name].source)
+    return f"""<details class="methods-info" data-keep="{name}">\
+<summary>In words, and source</summary>
 <p data-of="sentence">{escape(text["sentence"])}</p><p data-of="share">{escape(text["share"])}</p>
-{glosses}<p>{WHY}</p></details>"""
+{glosses}<p>{WHY}</p><p class="methods-source"><b>Source</b>: {source}</p></details>"""
 
 
-def _costs(estimate: Estimate, probing: Probing | None, chosen: Chosen) -> str:
+def _costs(estimate: Estimate, probing: Probing | None, chosen: Chosen, name: str) -> str:
+    """Time and memory; what is not known can be measured for the methods that are ticked."""
     if estimate.seconds is None:
         time = NOT_KNOWN if not estimate.too_large else "not known"
     else:
         time = f"{estimates.about(estimate.seconds)} <small>({estimate.origin})</small>"
     ask = ""
-    if estimate.seconds is None and not estimate.too_large and chosen.draft.task != "fewshot":
+    asked = name in chosen.draft.methods and chosen.draft.task != "fewshot"
+    if estimate.seconds is None and not estimate.too_large and asked:
         ask = _measure(probing, chosen.source.id)
     what = '<span class="methods-what">{}</span>'.format
     lines = f'<p class="methods-time">{what("Time")} <span>{time}</span></p>{ask}'

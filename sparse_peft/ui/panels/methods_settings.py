@@ -1,6 +1,6 @@
 """More settings: each method's dataclass as a form, its learning rate, steps, seed and prompts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, get_args, get_type_hints
 
@@ -20,11 +20,26 @@ BY_BUDGET = "set by the budget"
 
 def form(chosen: Chosen, errors: Mapping[str, str]) -> str:
     """Everything that a preset says and a person may change."""
-    methods = "".join(_method(chosen, name, errors) for name in ordered())
+    ticked = [name for name in ordered() if name in chosen.draft.methods]
+    others = [name for name in ordered() if name not in chosen.draft.methods]
     return f"""<details class="card methods-more" data-keep="more"><summary>More settings</summary>
 <div class="methods-general">{_general(chosen, errors)}</div>
-<div class="methods-forms">{methods}</div>
+{_forms(chosen, ticked, errors)}{_others(chosen, others, errors)}
 <p><button type="button" class="button" data-do="reset">Back to the preset</button></p></details>"""
+
+
+def _forms(chosen: Chosen, names: Sequence[str], errors: Mapping[str, str]) -> str:
+    drawn = "".join(_method(chosen, name, errors) for name in names)
+    return f'<div class="methods-forms">{drawn}</div>' if drawn else ""
+
+
+def _others(chosen: Chosen, names: Sequence[str], errors: Mapping[str, str]) -> str:
+    """Settings of methods that would not be trained, folded."""
+    if not names:
+        return ""
+    return f"""<details class="methods-others" data-keep="others">\
+<summary>Methods that are not ticked ({len(names)})</summary>\
+{_forms(chosen, names, errors)}</details>"""
 
 
 def _general(chosen: Chosen, errors: Mapping[str, str]) -> str:

@@ -16,8 +16,12 @@ const show = () => {
   }
   for (const button of element.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
 };
-watch("value", show);
-show();
+const drawn = () => {
+  show();
+  document.dispatchEvent(new Event("studio-numbers"));  // which methods are in view is the matrix's
+};
+watch("value", drawn);
+drawn();
 
 element.addEventListener("click", async (event) => {
   const summary = event.target.closest("summary"), copy = event.target.closest("[data-copy]");

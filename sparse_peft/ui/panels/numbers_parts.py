@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from sparse_peft.report.charts import Curve, loss_curves
+from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import Identity, hue, mark_svg
 
 SOON = "They begin with the first step."
@@ -34,17 +35,23 @@ a twentieth of all steps.</p></div>"""
 
 def loss_box(curves: Sequence[Curve], table: str) -> str:
     """Loss curves with their key and their switches, and the table below."""
-    key = "".join(
-        f'<span data-method="{escape(curve.method)}">{_dash(curve.look)}{mark_svg(curve.look)}'
-        f" {escape(curve.name)}</span>"
-        for curve in curves
-    )
-    return f"""<div class="numbers-curves"><p class="key">{key}</p>
+    key = "" if len(curves) >= MANY - 1 else _key(curves)
+    return f"""<div class="numbers-curves">{key}
 <div class="numbers-switches"><label><input type="checkbox" name="smooth" checked> smooth</label>
 <label><input type="checkbox" name="log"> log scale</label></div>
 <div class="numbers-linear">{loss_curves(curves)}</div>
 <div class="numbers-log">{loss_curves(curves, log=True)}</div>
 {table}</div>"""
+
+
+def _key(curves: Sequence[Curve]) -> str:
+    """The names above the curves; of many they stand at the ends of their lines."""
+    names = "".join(
+        f'<span data-method="{escape(curve.method)}" data-trace="{escape(curve.method)}">'
+        f"{_dash(curve.look)}{mark_svg(curve.look)} {escape(curve.name)}</span>"
+        for curve in curves
+    )
+    return f'<p class="key">{names}</p>'
 
 
 def points(told: Sequence[Sequence[float | int]]) -> tuple[tuple[float, float], ...]:

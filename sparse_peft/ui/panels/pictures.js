@@ -11,7 +11,7 @@ const CLICKS = {
   remove: (button) => remove(button),
   clear: () => ask(`Remove ${data().count} and the captions?`, "Remove all", () => act({ do: "clear" })),
   example: ({ dataset }) => replacing(`Opening the ${dataset.name}`, () => act({ do: "example", name: dataset.name })),
-  reuse: ({ dataset }) => replacing("Opening the pictures", () => act({ do: "reuse", subject: dataset.name })),
+  reuse: ({ dataset }) => replacing("Opening the pictures", () => act({ do: "reuse", dataset: dataset.name })),
   next: () => act({ do: "next", noun: find("#pictures-noun").value }, toMend),
 };
 element.addEventListener("click", (event) => {

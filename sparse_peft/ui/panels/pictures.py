@@ -1,7 +1,6 @@
 """The first step: the door that pictures come in by, and what follows from them."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -14,20 +13,13 @@ from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.draft import Draft
 from sparse_peft.ui.gathering import EXAMPLE_NAMES, Kept
 from sparse_peft.ui.panels import pictures_form, pictures_row
+from sparse_peft.ui.panels.first_step import ACCEPT, FORMATS, NO_CAMERA, STAY, step, used_before
 from sparse_peft.ui.panels.pictures_row import count
 
-FORMATS = "JPEG PNG WebP HEIC"
-ACCEPT = ".jpg,.jpeg,.png,.webp,.heic,.heif,.gif,.bmp,image/*"
 FIRST_TITLE = "Show the backbone one subject."
 INVITATION = "Drop 3 to 6 pictures here, paste them, or use the camera."
 TITLE = "Drop 3 to 6 pictures of one subject"
 PHONE_TITLE = "Add 3 to 6 pictures of one subject"
-STAY = {
-    "computer": "They stay on this computer.",
-    "server": "They stay on this server; only you see them, until you delete them.",
-    "space": "They stay on this server; only you see them, until it restarts.",
-}
-NO_CAMERA = 'Camera needs https or localhost. On a phone, "Choose" offers the camera.'
 THUMB_SIDE = 144
 KEPT_THUMBS = 3
 
@@ -36,29 +28,24 @@ SCRIPTS = (
     "crop_keys",
 )  # fmt: skip
 
-_drawn = itertools.count()  # a browser hears of an answer only if it differs from the one before
-
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     """The step as its draft stands; nothing while classes are taught."""
-    if desk.task != "dreambooth":
-        return {"html": "", "data": {"drawn": next(_drawn)}}
-    draft = desk.draft
-    html = (
-        f'<div class="pictures">{_door(desk, draft, errors)}{pictures_row.row_html(draft, errors)}'
-        f"{pictures_form.form_html(desk, errors)}</div>"
-    )
-    return {"html": html, "data": _data(draft)}
+
+    def html(draft: Draft) -> str:
+        return (
+            f'<div class="pictures">{_door(desk, draft, errors)}'
+            f"{pictures_row.row_html(draft, errors)}{pictures_form.form_html(desk, errors)}</div>"
+        )
+
+    return step(desk, "dreambooth", html, _data)
 
 
-def _data(draft: Draft) -> dict[str, Any]:
+def _data(draft: Draft) -> dict[str, object]:
     return {
-        "drawn": next(_drawn),
         "ready": len(draft.pictures),
         "count": count(len(draft.pictures)),
-        "most_bytes": MOST_BYTES,
         "least_side": LEAST_SIDE,
-        "backbone": draft.backbone,
         "offered": [offer.id for offer in offers.OFFERS],
     }
 
@@ -85,7 +72,7 @@ aria-label="Choose pictures">
 <p class="error pictures-refused" role="alert"{"" if error else " hidden"}>{escape(error)}</p>
 </div>
 {_at_hand()}
-{_used_before(gathering.kept(desk))}
+{used_before("pictures", "data-do", map(_kept, gathering.kept(desk)))}
 </section>"""
 
 
@@ -104,16 +91,9 @@ def _at_hand() -> str:
 </div>"""
 
 
-def _used_before(kept: Sequence[Kept]) -> str:
-    if not kept:
-        return '<div class="pictures-before"></div>'
-    sets = "".join(
-        '<li><button type="button" class="pictures-kept" data-do="reuse" '
-        f'data-name="{escape(each.id)}">{_thumbs(each)}<span><b>{escape(each.subject.noun)}</b> '
-        f"{count(len(each.subject.pictures))}</span></button></li>"
-        for each in kept
-    )
-    return f'<div class="pictures-before"><h3>Used before</h3><ul>{sets}</ul></div>'
+def _kept(kept: Kept) -> tuple[str, str, str, str]:
+    subject = kept.subject
+    return kept.id, subject.noun, count(len(subject.pictures)), _thumbs(kept)
 
 
 def _thumbs(kept: Kept) -> str:

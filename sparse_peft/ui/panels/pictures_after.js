@@ -17,7 +17,7 @@ function remove(node) {
 }
 
 watch("value", () => {
-  if (!find(".pictures")) return askNext();
+  if (!find(".pictures")) return;
   if (!door.busy) say("");
   showBackbone();
   showDoor();
@@ -25,7 +25,5 @@ watch("value", () => {
   for (const field of element.querySelectorAll("[aria-invalid=true]")) field.value = step.typed.get(field) ?? field.value;
   const details = find("details");
   details.open = step.naming || Boolean(details.querySelector("[aria-invalid=true]"));
-  const goal = asks.focus && asks.focus();
-  if (goal) goal.focus();
-  askNext();
+  focusAsked();
 });

@@ -9,6 +9,7 @@ from sparse_peft.tables import nearest
 from sparse_peft.ui import gathering, offers
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.draft import Draft
+from sparse_peft.ui.panels.fields import error, invalid
 
 BUILTIN_NOTE = (
     "The built-in backbone draws small emoji-like scenes. From photographs it learns colours and"
@@ -38,11 +39,11 @@ Next: choose methods</button></p>"""
 
 
 def _noun(draft: Draft, nouns: Sequence[str], errors: Mapping[str, str]) -> str:
-    said = _error(errors, "noun") or _unknown(draft, nouns)
+    said = error(errors, "noun") or _unknown(draft, nouns)
     return f"""<div><label class="label" for="pictures-noun">What is it?</label>
 <input type="text" class="field" id="pictures-noun" list="pictures-nouns" \
 value="{escape(draft.noun)}" placeholder="dog" autocomplete="off" autocapitalize="off" \
-maxlength="80" aria-describedby="pictures-noun-said"{_invalid(errors, "noun")}>
+maxlength="80" aria-describedby="pictures-noun-said"{invalid(errors, "noun")}>
 <datalist id="pictures-nouns">{_options(sorted(nouns))}</datalist>
 <div id="pictures-noun-said">{said}</div></div>"""
 
@@ -62,8 +63,8 @@ def _backbones(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
 <div class="pictures-other"><label class="label" for="pictures-other">{where}</label>
 <input type="text" class="field" id="pictures-other" value="{escape(other)}" \
 placeholder="owner/name" autocomplete="off" autocapitalize="off" spellcheck="false" \
-maxlength="400" aria-describedby="pictures-backbone-said"{_invalid(errors, "backbone")}></div>
-<div id="pictures-backbone-said">{_error(errors, "backbone") or words}</div></div>"""
+maxlength="400" aria-describedby="pictures-backbone-said"{invalid(errors, "backbone")}></div>
+<div id="pictures-backbone-said">{error(errors, "backbone") or words}</div></div>"""
 
 
 def _reading(desk: Desk, errors: Mapping[str, str]) -> str:
@@ -76,14 +77,14 @@ def _reading(desk: Desk, errors: Mapping[str, str]) -> str:
     taken = gathering.taken_words(draft, offers.source_at_hand(draft.backbone))
     doubts = names.check_token(token, taken) if draft.token else []
     doubt = "".join(f"<b>Check:</b> {escape(finding.text)}" for finding in doubts)
-    said = _error(errors, "token") or (doubt and f'<p class="note">{doubt}</p>')
+    said = error(errors, "token") or (doubt and f'<p class="note">{doubt}</p>')
     return f"""<div class="pictures-reading"><p class="pictures-reads">{shown}</p>
 <details{"" if sentence else " hidden"}><summary class="button quiet">Change the name</summary>
 <div class="pictures-token"><label class="label" for="pictures-token">The word that will mean this \
 one</label>
 <input type="text" class="field" id="pictures-token" value="{escape(draft.token or "")}" \
 placeholder="{escape(token)}" autocomplete="off" autocapitalize="off" spellcheck="false" \
-maxlength="40" aria-describedby="pictures-token-why"{_invalid(errors, "token")}>
+maxlength="40" aria-describedby="pictures-token-why"{invalid(errors, "token")}>
 <p class="muted pictures-small" id="pictures-token-why">A word that means nothing yet learns best. \
 Empty: one is chosen for you.</p></div></details>
 <div class="pictures-token-said">{said}</div></div>"""
@@ -91,16 +92,6 @@ Empty: one is chosen for you.</p></div></details>
 
 def _options(words: Iterable[str]) -> str:
     return "".join(f'<option value="{escape(word)}"></option>' for word in words)
-
-
-def _invalid(errors: Mapping[str, str], field: str) -> str:
-    return ' aria-invalid="true"' if field in errors else ""
-
-
-def _error(errors: Mapping[str, str], field: str) -> str:
-    if field not in errors:
-        return ""
-    return f'<p class="error" role="alert">{escape(errors[field])}</p>'
 
 
 def _unknown(draft: Draft, nouns: Sequence[str]) -> str:

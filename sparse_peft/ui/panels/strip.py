@@ -27,6 +27,7 @@ ENDS = {"finished": "done", "failed": "failed", "cancelled": "stopped"}
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     """The lines, and what the page has seen with them."""
+    now = pulse(desk, {})
     standing = strip_of(desk)
     said = "".join(
         f'<p class="error" role="alert">{escape(errors[field])}</p>'
@@ -35,7 +36,6 @@ def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     )
     lines = "".join(_line(desk, one, named=len(standing) > 1) for one in standing)
     html = f'<section class="strip-lines" aria-label="Runs">{said}{lines}</section>'
-    now = pulse(desk, {})
     seen = {"versions": now["versions"], "busy": now["busy"]}
     return {"html": html if said or lines else "", "data": seen}
 

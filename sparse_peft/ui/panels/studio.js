@@ -1,8 +1,8 @@
-/* What all boards share: asking the server, the open comparison and the tab in the address. */
+/* What all boards share: the open comparison and the tab in the address, and what a drawing brings. */
 var studio = (() => {
-  const TABS = ["pictures", "methods", "compare"], STALE_MS = 2000, boards = {};
+  const TABS = ["pictures", "methods", "compare"], boards = {};
   const place = () => new URLSearchParams(location.search);
-  const self = { open: place().get("comparison") || "", left: null, leftAt: 0, said: "", boards };
+  const self = { open: place().get("comparison") || "", said: "", boards };
   const buttons = () => [...document.querySelectorAll("#steps button[role=tab]")];
   const write = (name, value) => {
     const asked = place();
@@ -14,7 +14,7 @@ var studio = (() => {
   };
   const opened = (id) => {
     if (id === self.open) return;
-    Object.assign(self, { left: self.open, leftAt: performance.now(), open: id });
+    self.open = id;
     write("comparison", id);
   };
   self.sync = () => {
@@ -25,22 +25,14 @@ var studio = (() => {
     write("tab", TABS[at]);
   };
   self.tab = (name) => { buttons()[TABS.indexOf(name)]?.click(); };
-  self.act = (trigger, detail) => {
-    if (self.lost) return self.tell(self.lost);  // Gradio would only complain in its own words
-    if (detail.do === "open" && detail.comparison) self.left = null;
-    trigger("act", { ...detail, open: self.open, about: self.about });
-  };
-  /* A look that was asked for before something else was opened may answer after it. */
   const drawn = (name, value) => {
     if (!value?.board) return;
     self.about = value.about;
-    const open = value.open || "", stale = open !== self.open && open === self.left;
-    if (stale && performance.now() - self.leftAt < STALE_MS) self.look?.([name]);
-    else opened(open);
+    opened(value.open || "");
     if (value.anew) self.untyped(boards[name].element);
     if (value.said && value.said !== self.said) self.say(value.said);
     self.said = value.said;
-    self.answered?.();
+    self.heard?.();
     setTimeout(self.sync, 50);
   };
   /* Each board joins in once; its trigger serves those who have none. */

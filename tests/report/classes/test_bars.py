@@ -28,7 +28,7 @@ def test_every_draw_is_a_dot_and_zero_shot_a_line_through_all(finished: dict[str
 
 def test_without_results_the_bars_say_what_is_still_to_come(unmeasured: dict[str, Any]) -> None:
     drawn = accuracy_bars(unmeasured)
-    assert drawn.count("<li>") == 3
+    assert drawn.count("<li ") == 3
     assert "<rect" not in drawn
     assert drawn.count(">waiting<") == 2
     assert ">being measured<" in drawn

@@ -31,10 +31,25 @@ def test_each_class_has_a_bar_for_each_row(finished: dict[str, Any]) -> None:
     assert class_table(finished).count("no pictures") == 1
 
 
+def test_how_many_pictures_tested_each_class_is_said(finished: dict[str, Any]) -> None:
+    each = sum(finished["runs"][0]["confusion"][0]) // len(finished["seeds"])
+    assert f'<p class="muted">{each} test pictures of each class.</p>' in class_table(finished)
+    for row in finished["runs"]:
+        row["confusion"][0][0] += len(finished["seeds"])
+    drawn = class_table(finished)
+    first, second = finished["classes"][:2]
+    assert f">{first}<small>{each + 1} test pictures</small></th>" in drawn
+    assert f">{second}<small>{each} test pictures</small></th>" in drawn
+    for row in finished["runs"]:
+        row["confusion"] = None  # of more classes than are kept
+    assert "test pictures" not in class_table(finished)
+
+
 def test_of_very_many_classes_those_that_differ_most_are_shown(finished: dict[str, Any]) -> None:
     names = [f"kind {i}" for i in range(40)]
     finished["classes"] = names
     for number, row in enumerate(finished["runs"]):
+        row["confusion"] = None
         row["metrics"]["per_class"] = {
             name: {"mean": 0.5 + (i / 100 if number == 2 else 0), "low": 0.1, "high": 0.9}
             for i, name in enumerate(names)

@@ -5,35 +5,22 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 from sparse_peft import compare
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.ui.desk import Desk, Studio
 from sparse_peft.ui.panels.opened import Opened
-from tests import fake_classes
-from tests.fake_classes import Maker
+from tests.fake_classes import EVERY, Maker
 from tests.ui.compared import live
 
-MORE = {  # label, family, how well it learns, support
-    "snell": ("SNELL", "snell", 1.0, 2_000_000),
-    "shira": ("SHiRA", "shira", 0.8, 34_944),
-    "full": ("Full", "full", 1.6, None),
-    "adalora": ("AdaLoRA", "lora", 1.1, None),
-    "vera": ("VeRA", "lora", 0.4, None),
-    "loha": ("LoHa", "lora", 0.9, None),
-    "lokr": ("LoKr", "lora", 1.3, None),
-    "fourierft": ("FourierFT", "waveft", 0.7, None),
-    "oft": ("OFT", "snell", 0.6, None),
-}
 Change = Callable[[Maker, ClassesOutcome], ClassesOutcome]
 
 
 def made(count: int = 3, change: Change | None = None, **maker: Any) -> Opened:
     """What is open: finished runs of so many methods, changed as asked."""
-    with TemporaryDirectory() as root, patch.dict(fake_classes.METHODS, MORE):
+    with TemporaryDirectory() as root:
         found = Maker(Path(root), **maker)
-        outcome = found.comparison(methods=tuple(fake_classes.METHODS)[:count])
+        outcome = found.comparison(methods=tuple(EVERY)[:count])
         value = compare.assemble(outcome if change is None else change(found, outcome))
     return Opened("f1", value, lambda path: f"/files/{path}", "6 classes, 4 shots")
 

@@ -25,6 +25,7 @@ def keep(
     methods: tuple[str, ...] = ALL,
     owner: str = OWNER,
     budget: int | None = None,
+    backbone: str = "builtin",
     **maker: object,
 ) -> tuple[Desk, str]:
     """A desk and the id of a comparison; trainings of methods that are not finished wait.
@@ -34,7 +35,7 @@ def keep(
     """
     home = root / "home"
     made = Maker(root / f"made-{len(list(root.glob('made-*')))}", **maker)  # type: ignore[arg-type]
-    chosen = _choices(made, root / "decoded", home, owner, methods, budget)
+    chosen = _choices(made, root / "decoded", home, owner, methods, budget, backbone)
     spec, runs, content = plan(chosen, home)
     with Store(home) as store:
         store.submit(spec, runs)
@@ -66,16 +67,24 @@ def plan_of(desk: Desk, comparison: str) -> ClassesPlan:
 
 
 def _choices(
-    made: Maker, decoded: Path, home: Path, owner: str, methods: tuple[str, ...], budget: int | None
+    made: Maker,
+    decoded: Path,
+    home: Path,
+    owner: str,
+    methods: tuple[str, ...],
+    budget: int | None,
+    backbone: str,
 ) -> ClassesChoices:
     labelled = _labelled(made, decoded)
     labelled.save(decoded, home / "data" / owner)
+    source = sources.resolve(backbone, "fewshot")
+    references = ("linear_probe",) if source.kind == "vision" else ("zeroshot", "linear_probe")
     usual = ClassesChoices(
-        source=sources.resolve("builtin", "fewshot"),
+        source=source,
         labelled=labelled,
         dataset_id=f"{owner}/{labelled.id}",
-        preset=presets.preset("quick", "fewshot", "builtin"),
-        methods=("zeroshot", "linear_probe", *methods),
+        preset=presets.preset("quick", "fewshot", source.family),
+        methods=(*references, *methods),
         shots=made.shots,
         seed=made.seeds[0],
         seeds=len(made.seeds),

@@ -21,6 +21,7 @@ from sparse_peft.ui.classes.sorting import ACTIONS as SORTING
 from sparse_peft.ui.desk import Answer, Desk, Studio, perform
 from sparse_peft.ui.doing import ACTIONS as DOING
 from sparse_peft.ui.turning import ACTIONS as TURNING
+from tests.ui.own_desk import share_counts
 
 ALICE = "o" + "a" * 16
 ACTIONS = {**TURNING, **SORTING, **CHOOSING, **DOING}
@@ -29,6 +30,7 @@ ACTIONS = {**TURNING, **SORTING, **CHOOSING, **DOING}
 @contextmanager
 def class_desk(root: Path) -> Iterator[Desk]:
     """Alice's desk, turned to classes; to the page a runner seems to be there."""
+    share_counts(root / "home")
     with Lock(runner_lock_path(root / "home")):
         desk = Desk(Studio(root / "home"), ALICE)
         assert act(desk, "teach", task="fewshot").errors == {}

@@ -10,7 +10,11 @@ import pytest
 from sparse_peft.data.labelled import DATA_FILE
 from sparse_peft.errors import DataError, SpecError
 from sparse_peft.ui.classes import boxes, counting, folders
+from sparse_peft.ui.classes.form import SHOTS
 from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.panels.classes import boxes as panel
+from tests.ui.boards import drawn as drawn_board
+from tests.ui.boards import words
 from tests.ui.classes.own_classes import act, class_desk, draw_files, form_of, lay_classes
 
 
@@ -54,6 +58,35 @@ def test_a_zip_is_added_to_what_is_there(desk: Desk, tmp_path: Path) -> None:
     assert form_of(desk).title == ""
 
 
+def test_two_zips_are_named_after_both(desk: Desk, tmp_path: Path) -> None:
+    for number, name in enumerate(("birds", "fish", "fish")):
+        drawn = {
+            f"{name} {kind}": draw_files(tmp_path / f"{number}{kind}", 2, 2 * number + kind)
+            for kind in (0, 1)
+        }
+        folders.add_archive(desk, pack(tmp_path / f"{name}.zip", drawn))
+    assert form_of(desk).title == "birds + fish"
+    act(desk, "class_clear")
+    folders.add_archive(desk, tmp_path / "birds.zip")
+    assert form_of(desk).title == "birds"
+
+
+def test_small_pictures_are_told_for_the_backbone_of_the_moment(desk: Desk, tmp_path: Path) -> None:
+    drawn = {name: draw_files(tmp_path / name, 2, seed) for seed, name in enumerate(("hat", "cup"))}
+    folders.add_archive(desk, pack(tmp_path / "things.zip", drawn))
+    form = form_of(desk)
+    assert not any("smaller" in said for said in form.said)  # of this ZIP alone
+    [said] = counting.checks(form, desk.class_pictures, 60).notes
+    assert said == (
+        "4 of 4 pictures are smaller than the 60 px that the backbone sees (the smallest has"
+        " 24 px); they are enlarged."
+    )
+    assert counting.checks(form, desk.class_pictures, 24).notes == ()
+    assert said in words(drawn_board(panel, desk))
+    act(desk, "clip", backbone="ViT-B-16/openai")
+    assert "smaller than the 224 px" in words(drawn_board(panel, desk))
+
+
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive", b"x" * 1000])
 def test_what_is_no_zip_is_told_without_a_folder_of_this_machine(
     desk: Desk, tmp_path: Path, content: bytes
@@ -84,7 +117,7 @@ def test_the_example_fills_the_page(desk: Desk) -> None:
     form = form_of(desk)
     assert {len(box.pictures) for box in form.boxes} == {16}
     assert {len(box.tests) for box in form.boxes} == {24}
-    assert not any(counting.checks(form, desk.class_pictures).pictures)
+    assert not any(counting.checks(form, desk.class_pictures, 0).pictures)
 
 
 def test_a_set_that_was_used_is_laid_out_again(desk: Desk, tmp_path: Path) -> None:
@@ -98,7 +131,7 @@ def test_a_set_that_was_used_is_laid_out_again(desk: Desk, tmp_path: Path) -> No
     act(desk, "class_clear")
     assert act(desk, "class_reuse", dataset=kept.id).errors == {}
     assert counting.labelled_of(form_of(desk)) == labelled
-    assert replace(form_of(desk), title="") == replace(before, title="")
+    assert replace(form_of(desk), title="") == replace(before, title="", shots=SHOTS)
 
 
 def test_damaged_sets_and_subjects_are_passed_over(desk: Desk) -> None:

@@ -1,11 +1,13 @@
 """The boards of classes: whole HTML, nothing of a person's words in it unescaped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sparse_peft.data.findings import Finding
+from sparse_peft.ui.classes.boxes import change
 from sparse_peft.ui.classes.form import Box, ClassForm
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels import methods, pictures, switch
@@ -44,6 +46,25 @@ def test_boxes_say_how_their_pictures_are_used(desk: Desk, tmp_path: Path) -> No
     assert "6 pictures: 2 to learn from, 4 to test it." in text
     assert "2 of each class are learned from, the other 4 test it." in text
     assert "The backbone reads: a cup a shoe" in text
+
+
+def test_so_many_as_are_asked_for_suffice(desk: Desk, tmp_path: Path) -> None:
+    """The words above the boxes and the check below them mean the same number."""
+    text = words(drawn(boxes, desk))
+    assert "5 or more of each suffice: 4 are learned from, the others test it." in text
+    lay_classes(desk, tmp_path, each=5)
+    act(desk, "shots", shots="")
+    assert act(desk, "class_next").errors == {}
+
+
+def test_base_to_new_is_said_and_can_be_taken_back(desk: Desk, tmp_path: Path) -> None:
+    lay_classes(desk, tmp_path)
+    assert "Base to new" not in words(drawn(boxes, desk))
+    change(desk, lambda form: replace(form, base_to_new=True))
+    said = words(drawn(boxes, desk))
+    assert "the first half of the classes is learned, both halves test it. Learn all" in said
+    assert act(desk, "class_whole").errors == {}
+    assert "Base to new" not in words(drawn(boxes, desk))
 
 
 def test_what_a_person_wrote_is_text(desk: Desk) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sparse_peft.methods import all_methods
 from sparse_peft.runs.store import Store
 from sparse_peft.tasks import probe
 from sparse_peft.tasks.recipe import ProbeSettings
@@ -45,6 +46,6 @@ def test_what_no_run_has_told_is_not_known(desk: Desk, tmp_path: Path) -> None:
     found = chosen(desk)
     assert found is not None
     outlook = estimates.outlook(desk, found)
-    assert set(outlook.methods) == {"lora", "waveft", "so"}
+    assert set(outlook.methods) == set(found.plain.methods) == set(all_methods())
     assert {each.origin for each in outlook.methods.values()} == {estimates.NOT_KNOWN}
     assert outlook.seconds is None

@@ -1,5 +1,6 @@
 """Boxes become a comparison in the queue; what has to be mended is told at its field."""
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -102,6 +103,40 @@ def test_what_is_laid_out_asks_for_the_same_again(desk: Desk, changes: dict[str,
     assert (answer.errors, answer.tab, answer.about) == ({}, "methods", "fewshot")
     assert replace(form_of(desk), title="") == replace(before, title="")
     assert started(desk) == first
+
+
+def test_base_to_new_stays_what_it_was(desk: Desk) -> None:
+    boxes.change(desk, lambda form: replace(form, base_to_new=True))
+    first = started(desk)
+    assert plan_of(desk, first).shared.new_classes == ("shoe",)
+    act(desk, "class_clear")
+    act(desk, "again", comparison=first)
+    assert form_of(desk).base_to_new
+    assert started(desk) == first
+
+
+def test_no_picture_goes_while_it_is_copied(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another tab takes a picture out at the very moment of Start."""
+    save, removed = Labelled.save, threading.Event()
+    box = form_of(desk).boxes[0]
+
+    def remove() -> None:
+        boxes.remove_picture(desk, box.id, box.pictures[0].sha256)
+        removed.set()
+
+    other = threading.Thread(target=remove)
+
+    def slowly(labelled: Labelled, decoded: Path, data: Path) -> Path:
+        other.start()
+        assert not removed.wait(0.3)
+        return save(labelled, decoded, data)
+
+    monkeypatch.setattr(Labelled, "save", slowly)
+    plan = plan_of(desk, started(desk))
+    other.join(10)
+    assert removed.is_set()
+    assert Labelled.load(desk.home / "data" / plan.dataset).counts("pool") == (6, 6)
+    assert len(form_of(desk).boxes[0].pictures) == 5
 
 
 def test_more_draws_lead_to_the_form(desk: Desk) -> None:

@@ -73,7 +73,7 @@ def test_twelve_methods_and_twenty_classes(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(html) < 1_500_000
     for row in twelve.comparison["runs"]:
         assert html.count(row["label"]) > 3
-    assert "heading-many" in html
+    assert "heading-groups" in html
 
 
 def test_no_name_of_a_person_becomes_markup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,10 +182,33 @@ def test_a_picture_tried_stands_beside_what_each_row_said(
     monkeypatch.setattr(compare_board, "likes", lambda *_: {})
     html, page = board(matrix, three, monkeypatch)
     assert words(html).count("All say apple.") == 5
+    assert words(html).count("The answers are those of the first draw of 2.") == 1
     assert "2 tried before" in words(html)
     assert "Stopped: It broke." in words(html)
     assert sum(attrs.get("src") == "/studio/data/tried/a.png?side=256"
                for _, attrs in page.tags) == 5  # fmt: skip
+
+
+def test_what_one_draw_gave_is_not_said_of_several(
+    three: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = "over all draws"
+    monkeypatch.setattr(Opened, "alone", False)
+    html, _ = board(matrix, three, monkeypatch)
+    assert words(html).count(several) == 1 + html.count('<table class="confused"')
+    html, _ = board(matrix, made(seeds=(1,), classes=6), monkeypatch)
+    assert several not in words(html)
+    assert "A bar shows how many of the test pictures were recognised. The dotted" in words(html)
+
+
+def test_which_mistakes_are_shown_first_is_said(
+    three: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Opened, "alone", False)
+    html, page = board(matrix, three, monkeypatch)
+    shown = [a["data-row"] for _, a in page.tags if "data-row" in a and "hidden" not in a]
+    assert shown == ["lora"]
+    assert "Shown first: the first method, as what training changed" in words(html)
 
 
 def test_what_can_be_taken_away(tmp_path: Path) -> None:
@@ -204,7 +227,7 @@ def test_what_can_be_taken_away(tmp_path: Path) -> None:
         "report.html", "predictions.csv", "comparison.json", "adapters.zip", *adapters
     }  # fmt: skip
     assert asked(page) == [{"do": "merge", "run": "lora-s1", "comparison": comparison}]
-    assert "Make an ordinary open_clip checkpoint (about 17 MB)" in words(html)
+    assert "Make an ordinary open_clip checkpoint of draw 1 (about 17 MB)" in words(html)
     assert "It broke." in words(html)
 
 

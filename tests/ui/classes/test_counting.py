@@ -1,5 +1,7 @@
 """What boxes amount to is said in words and built as a data set."""
 
+from dataclasses import replace
+
 import pytest
 
 from sparse_peft.ui.classes import counting
@@ -92,3 +94,12 @@ def test_boxes_become_a_data_set_and_those_nobody_touched_do_not() -> None:
         (1, "test", "hat/20.png"),
     ]  # fmt: skip
     assert labelled.title == "my things"
+
+
+def test_all_that_is_learned_from() -> None:
+    five = form(9, 9, 9, 9, 9)
+    assert counting.learned(five) == 5 * 4
+    assert counting.learned(replace(five, base_to_new=True)) == 3 * 4  # half of them, rounded up
+    untouched = replace(five, boxes=(*five.boxes, Box("6")))
+    assert counting.learned(untouched) == 5 * 4
+    assert counting.learned(ClassForm()) == 2 * 4

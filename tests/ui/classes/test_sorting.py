@@ -1,7 +1,6 @@
 """What clicks on the first step for classes do, and what they answer to nonsense."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +123,9 @@ def test_two_forms_are_kept_apart(desk: Desk, tmp_path: Path) -> None:
     assert [box.name for box in form_of(desk).boxes] == ["cup", "shoe"]
 
 
-def test_remove_all_leaves_the_shots_and_the_template(desk: Desk, tmp_path: Path) -> None:
+def test_remove_all_leaves_the_template_and_the_usual_shots(desk: Desk, tmp_path: Path) -> None:
     lay_classes(desk, tmp_path)
     act(desk, "template", template="a drawing of a {}")
     act(desk, "class_clear")
-    assert form_of(desk) == replace(ClassForm(), shots=2, template="a drawing of a {}")
+    assert form_of(desk) == ClassForm(template="a drawing of a {}")
     assert list(desk.class_pictures.glob("*.png")) == []

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparse_peft.report import words
+from sparse_peft.ui.classes import counting
 from sparse_peft.ui.classes.counting import Checks, share
 from sparse_peft.ui.classes.form import Box, BoxPicture, ClassForm
+from sparse_peft.ui.panels.fields import error, invalid
 from sparse_peft.ui.panels.pictures_row import CROSS
 
 SHOWN = 11  # thumbnails of a folded box; the next tile says how many there are besides
@@ -38,15 +40,8 @@ aria-label="Camera for {escape(called)}">Camera</button></p>
 </li>"""
 
 
-def counted(number: int) -> str:
-    """A number of pictures in words."""
-    return "1 picture" if number == 1 else f"{words.count(number)} pictures"
-
-
 def _head(place: int, box: Box, errors: Mapping[str, str]) -> str:
-    error = errors.get(f"class_name:{box.id}", "")
-    invalid = ' aria-invalid="true"' if error else ""
-    said = f'<p class="error" role="alert">{escape(error)}</p>' if error else ""
+    field = f"class_name:{box.id}"
     called = escape(box.name or f"class {place}")
     return f"""<div class="boxes-head">
 <label class="label" for="class-{box.id}">Class {place}</label>
@@ -54,8 +49,8 @@ def _head(place: int, box: Box, errors: Mapping[str, str]) -> str:
 aria-label="Remove {called}">{CROSS}</button>
 <input type="text" class="field boxes-name" id="class-{box.id}" value="{escape(box.name)}" \
 placeholder="its name" autocomplete="off" autocapitalize="off" maxlength="80" \
-aria-describedby="class-{box.id}-said"{invalid}>
-<div id="class-{box.id}-said">{said}</div></div>"""
+aria-describedby="class-{box.id}-said"{invalid(errors, field)}>
+<div id="class-{box.id}-said">{error(errors, field)}</div></div>"""
 
 
 def _empty(box: Box) -> str:
@@ -108,18 +103,18 @@ def _share(form: ClassForm, box: Box) -> str:
     if not box.everything:
         return "No picture yet."
     how = share(box, form.shots)
-    begin = f"<b>{counted(len(box.pictures))}</b>"
+    begin = f"<b>{counting.counted(len(box.pictures))}</b>"
     if not box.pictures:
-        return f"{begin} to learn from, {counted(len(box.tests))} to test it."
+        return f"{begin} to learn from, {counting.counted(len(box.tests))} to test it."
     if box.tests:
         return f"{begin}: {how.learned} to learn from; {words.count(how.tested)} others test it."
     return f"{begin}: {how.learned} to learn from, {words.count(how.tested)} to test it."
 
 
 def _checks(box: Box, checks: Checks, errors: Mapping[str, str]) -> str:
-    error = errors.get(f"box:{box.id}", "")
-    said = [f'<p class="error" role="alert">{escape(error)}</p>'] if error else []
-    notes = [] if error else list(checks.boxes.get(box.id, ()))
+    wrong = error(errors, f"box:{box.id}")
+    said = [wrong] if wrong else []
+    notes = [] if wrong else list(checks.boxes.get(box.id, ()))
     names = {each.sha256: each.name for each in box.everything}
     notes += [
         f"{names[sha256]} {text}" for (home, sha256), text in checks.pictures.items()

@@ -19,6 +19,7 @@ const CLICKS = {
   folder: () => find("#boxes-folder").click(),
   archive: () => find("#boxes-archive").click(),
   add: () => act({ do: "class_add" }, added),
+  whole: () => act({ do: "class_whole" }, () => find("#boxes-shots")),
   remove: (button) => removeBox(boxOf(button)),
   picture: (button) => removePicture(button),
   unfold: (button) => act({ do: "class_unfold", box: boxOf(button).dataset.box, on: button.dataset.on === "yes" }),

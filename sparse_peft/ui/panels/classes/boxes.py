@@ -1,7 +1,6 @@
 """The first step for classes: doors for whole folders, a box for each class, and what follows."""
 
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -10,18 +9,19 @@ from sparse_peft.data.pictures import MOST_BYTES, MOST_BYTES_TOGETHER
 from sparse_peft.ui import shipped
 from sparse_peft.ui.classes import backbones, counting, folders
 from sparse_peft.ui.classes.boxes import MOST_BOXES
+from sparse_peft.ui.classes.counting import Checks
 from sparse_peft.ui.classes.folders import Kept
-from sparse_peft.ui.classes.form import ClassForm
+from sparse_peft.ui.classes.form import SHOTS, ClassForm
 from sparse_peft.ui.classes.routes import MOST_FILES
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.draft import Draft
 from sparse_peft.ui.panels.classes import box, form
-from sparse_peft.ui.panels.pictures import ACCEPT, FORMATS, NO_CAMERA, STAY
+from sparse_peft.ui.panels.first_step import ACCEPT, FORMATS, NO_CAMERA, STAY, step, used_before
 
 TITLE = "Sort pictures into classes."
 HOW = (
-    "A box is a class: name it, and drop its pictures onto it. Four or more of each suffice: a few"
-    " are learned from, the others test it."
+    "A box is a class: name it, and drop its pictures onto it."
+    f" {SHOTS + 1} or more of each suffice: {SHOTS} are learned from, the others test it."
 )
 WHOLE = "All at once: a folder that holds a folder for each class, or a ZIP of it."
 SPLIT = "Folders called train and test in it are kept apart."
@@ -32,32 +32,27 @@ SCRIPTS = (
     "classes/boxes_drop", "classes/boxes_thumbs", "camera",
 )  # fmt: skip
 
-_drawn = itertools.count()  # a browser hears of an answer only if it differs from the one before
-
 
 def render(desk: Desk, errors: Mapping[str, str]) -> dict[str, Any]:
     """The step as its draft stands; nothing while one subject is taught."""
-    if desk.task != "fewshot":
-        return {"html": "", "data": {"drawn": next(_drawn)}}
-    draft = desk.draft
-    html = (
-        f'<div class="boxes">{_door(desk, errors)}{_boxes(desk, draft, errors)}'
-        f"{form.form_html(desk, errors)}</div>"
-    )
-    return {"html": html, "data": _data(draft)}
+
+    def html(draft: Draft) -> str:
+        return (
+            f'<div class="boxes">{_door(desk, errors)}{_boxes(desk, draft, errors)}'
+            f"{form.form_html(desk, errors)}</div>"
+        )
+
+    return step(desk, "fewshot", html, _data)
 
 
-def _data(draft: Draft) -> dict[str, Any]:
+def _data(draft: Draft) -> dict[str, object]:
     pictures = sum(1 for _ in draft.classes.everything())
     return {
-        "drawn": next(_drawn),
         "ready": pictures,
-        "count": box.counted(pictures),
-        "most_bytes": MOST_BYTES,
+        "count": counting.counted(pictures),
         "most_together": MOST_BYTES_TOGETHER // 3,
         "most_files": MOST_FILES,
         "sidecars": sorted(SIDECARS),
-        "backbone": draft.backbone,
         "offered": [offer.id for offer in backbones.OFFERS],
     }
 
@@ -80,7 +75,7 @@ aria-label="Choose pictures">
 aria-label="Choose a folder">
 <input type="file" class="unseen" id="boxes-archive" accept=".zip,application/zip" \
 tabindex="-1" aria-label="Choose a ZIP"></div>
-{_at_hand()}{_used_before(folders.kept(desk))}
+{_at_hand()}{used_before("boxes", "data-class", map(_kept, folders.kept(desk)))}
 <div class="boxes-told"><p class="boxes-progress" role="status"></p>
 <p class="error boxes-refused" role="alert"{"" if error else " hidden"}>{escape(error)}</p></div>
 </section>"""
@@ -102,16 +97,9 @@ def _at_hand() -> str:
 <p class="muted boxes-small">One click fills this page.</p>{finished}</div>"""
 
 
-def _used_before(kept: Sequence[Kept]) -> str:
-    if not kept:
-        return '<div class="boxes-before"></div>'
-    sets = "".join(
-        '<li><button type="button" class="boxes-kept" data-class="reuse" '
-        f'data-name="{escape(each.id)}">{_thumbs(each)}<span><b>{escape(each.title)}</b> '
-        f"{len(each.classes)} classes, {box.counted(each.pictures)}</span></button></li>"
-        for each in kept
-    )
-    return f'<div class="boxes-before"><h3>Used before</h3><ul>{sets}</ul></div>'
+def _kept(kept: Kept) -> tuple[str, str, str, str]:
+    size = f"{len(kept.classes)} classes, {counting.counted(kept.pictures)}"
+    return kept.id, kept.title, size, _thumbs(kept)
 
 
 def _thumbs(kept: Kept) -> str:
@@ -124,7 +112,8 @@ def _thumbs(kept: Kept) -> str:
 
 def _boxes(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
     classes = draft.classes
-    checks = counting.checks(classes, desk.class_pictures)
+    wanted = backbones.wanted_side(draft.backbone)
+    checks = counting.checks(classes, desk.class_pictures, wanted)
     drawn = "".join(
         box.box_html(classes, place, each, checks, errors)
         for place, each in enumerate(classes.boxes, 1)
@@ -136,7 +125,7 @@ def _boxes(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
         else ""
     )
     return f"""<section class="boxes-section" aria-labelledby="boxes-row-title">
-{_top(classes)}<div class="boxes-checks">{_said(classes, checks.together)}</div>
+{_top(classes)}<div class="boxes-checks">{_said(classes, checks)}</div>
 <ol class="boxes-boxes">{drawn}{more}</ol></section>"""
 
 
@@ -151,6 +140,7 @@ def _top(classes: ClassForm) -> str:
 {clear}</div>"""
 
 
-def _said(classes: ClassForm, together: Sequence[str]) -> str:
-    checks = "".join(f'<p class="note"><b>Check:</b> {escape(each)}</p>' for each in together)
-    return checks + "".join(f'<p class="muted">{escape(each)}</p>' for each in classes.said)
+def _said(classes: ClassForm, checks: Checks) -> str:
+    warned = (f'<p class="note"><b>Check:</b> {escape(each)}</p>' for each in checks.together)
+    noted = (f'<p class="muted">{escape(each)}</p>' for each in (*checks.notes, *classes.said))
+    return "".join([*warned, *noted])

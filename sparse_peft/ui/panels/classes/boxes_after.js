@@ -23,7 +23,7 @@ element.addEventListener("toggle", ({ target }) => {
 }, true);
 
 watch("value", () => {
-  if (!find(".boxes")) return askNext();
+  if (!find(".boxes")) return;
   if (!door.busy) say("");
   showBackbone();
   showDoor();
@@ -31,8 +31,6 @@ watch("value", () => {
   for (const details of all("details[data-keep]")) {
     details.open = step.opened.has(details.dataset.keep) || Boolean(details.querySelector("[aria-invalid=true]"));
   }
-  const goal = asks.focus && asks.focus();
-  if (goal) goal.focus();
-  askNext();
+  focusAsked();
 });
 if (find(".boxes")) showBackbone();

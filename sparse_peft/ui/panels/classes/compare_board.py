@@ -5,12 +5,16 @@ from html import escape
 from typing import Any
 
 from sparse_peft.report.charts import Curve, loss_curves
+from sparse_peft.report.classes import orders
 from sparse_peft.report.classes.across import across
 from sparse_peft.report.classes.bars import accuracy_bars
 from sparse_peft.report.classes.confusion import confusions
 from sparse_peft.report.classes.curves import by_step
-from sparse_peft.report.classes.lines import Line, lines
+from sparse_peft.report.classes.lines import Line, lines, many
+from sparse_peft.report.groups import Side
+from sparse_peft.report.legend import legend
 from sparse_peft.report.marks import mark_svg
+from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT
 from sparse_peft.ui import naming
 from sparse_peft.ui.classes.compare_likes import likes
 from sparse_peft.ui.desk import Desk
@@ -25,22 +29,28 @@ SCRIPTS = (
     "classes/compare_opening", "classes/compare",
 )  # fmt: skip
 READING = (
-    "A bar shows how many of the test pictures were recognised, over all draws of the shots. The "
-    "dotted line is CLIP before any training."
+    "A bar shows how many of the test pictures were recognised{draws}. The dotted line is {first}."
 )
+FIRST = {
+    ZERO_SHOT: "CLIP before any training",
+    LINEAR_PROBE: "the linear probe: the backbone as it came, with a head of its own",
+}
+DRAWS = ", over all draws of the shots"
+OPENS = "Shown first: the first method, as what training changed is the question."
 
 
 def render(desk: Desk, found: Opened) -> dict[str, Any]:
     """All of it, by what there is so far."""
     rows = lines(found.comparison)
     html = (
-        f"{_marks(rows)}{_training(found, rows)}{_accuracy(found, rows)}"
+        f"{_legend(found, rows)}{_marks(rows)}{_training(found, rows)}{_accuracy(found, rows)}"
         f"{trying(desk, found, rows)}{_confusion(found, rows)}"
         f"{_across(desk, found)}"
     )
     data = {
         "comparison": None,  # of the matrix, which has nothing here
         "confusion": _rows(found, rows),
+        "orders": orders.orders(rows),
         "trying": try_data(found) if found.alone else None,
     }
     return {"html": html, "data": data}
@@ -58,6 +68,14 @@ def loss_lines(rows: Sequence[Line]) -> list[Curve]:
 def first_losses(row: Line) -> Sequence[Sequence[float | int]]:
     """Steps and losses of a method's first training that has come to a step."""
     return next((run["losses"] for run in row.row["runs"] if run["losses"]), ())
+
+
+def _legend(found: Opened, rows: Sequence[Line]) -> str:
+    """The line of all rows, where they are many."""
+    if not many(found.comparison):
+        return ""
+    sides = [Side(row.row["method"], row.label, row.look) for row in rows]
+    return legend(sides, found.comparison["reference"], orders.TITLES)
 
 
 def _marks(rows: Sequence[Line]) -> str:
@@ -83,17 +101,20 @@ def _training(found: Opened, rows: Sequence[Line]) -> str:
 def _accuracy(found: Opened, rows: Sequence[Line]) -> str:
     if not any(row.metric("accuracy") for row in rows):
         return ""
+    draws = DRAWS if len(found.comparison["seeds"]) > 1 else ""
+    first = FIRST[found.comparison["reference"]]
     return f"""<section class="card classes-card" aria-labelledby="classes-accuracy">
 <h2 id="classes-accuracy">Accuracy</h2>{accuracy_bars(found.comparison)}
-<p class="muted">{READING}</p></section>"""
+<p class="muted">{READING.format(draws=draws, first=first)}</p></section>"""
 
 
 def _confusion(found: Opened, rows: Sequence[Line]) -> str:
     if not any(row.metric("accuracy") for row in rows):
         return ""
+    opens = OPENS if any(row.trained for row in rows) else ""
     return f"""<section class="card classes-card"><h2>What was taken for what</h2>
 <div class="classes-scroll">{confusions(found.comparison)}</div>
-<p class="muted">A mistake opens its pictures.</p></section>"""
+<p class="muted">{opens} A mistake opens its pictures.</p></section>"""
 
 
 def _rows(found: Opened, rows: Sequence[Line]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from sparse_peft.report import words
 from sparse_peft.report.classes.lines import Line
 from sparse_peft.report.marks import mark_svg
+from sparse_peft.ui.classes.backbones import reads_words
 from sparse_peft.ui.classes.compare_merging import bytes_of, merges
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.buttons import button
@@ -43,11 +44,11 @@ def files(desk: Desk, found: Opened, rows: Sequence[Line], errors: Mapping[str, 
 
 def _methods(desk: Desk, found: Opened, rows: Sequence[Line]) -> str:
     made = merges(desk, found.runs)
-    about = bytes_of(str(found.comparison["backbone"]["id"]))
+    about, where = bytes_of(str(found.comparison["backbone"]["id"])), _program(found)
     lines = "".join(_method(desk, found, row, made, about) for row in rows)
     return f"""<ul class="classes-files">{lines}</ul>
 <p class="small">An adapter is small and needs this studio: unpack it, then
-<code class="mono">{CLASSIFY}</code>. An open_clip checkpoint is large and needs open_clip alone; a
+<code class="mono">{CLASSIFY}</code>. The {where} checkpoint is large and needs {where} alone; a
 script of ten lines that sorts a folder with it comes along.</p>"""
 
 
@@ -77,12 +78,15 @@ def _method(
 def _checkpoint(
     found: Opened, row: Line, run: Mapping[str, Any], made: Live | None, about: int | None
 ) -> str:
-    """The button that makes it, what becomes of that, or the links."""
+    """The button that makes it, what becomes of that, or the links; of several draws, the first."""
+    several = len(row.row["runs"]) > 1
+    draw, where = f" of draw {run['seed']}" if several else "", _program(found)
     if made and made.state == "finished":
-        whose = f" of {row.label}"
+        whose = f" of {row.label}" + (f", draw {run['seed']}" if several else "")
         ready = anchor(
-            found, f"merged-{run['id']}.zip", "open_clip checkpoint", f"open_clip checkpoint{whose}"
-        )
+            found, f"merged-{run['id']}.zip", f"{where} checkpoint{draw}",
+            f"{where} checkpoint{whose}",
+        )  # fmt: skip
         script = anchor(found, f"classify-{run['id']}.py", "script", f"script{whose}")
         return f"<p>{ready} {script}</p>"
     if made and made.state in STATES:
@@ -91,7 +95,12 @@ def _checkpoint(
     ask = {"do": "merge", "run": run["id"], "comparison": found.id}
     before = AGAIN[made.state].format(made.error) if made else ""
     before = f'<p class="small">{escape(before)}</p>' if before else ""
-    return before + button(f"Make an ordinary open_clip checkpoint{said}", ask)
+    return before + button(f"Make an ordinary {where} checkpoint{draw}{said}", ask)
+
+
+def _program(found: Opened) -> str:
+    """What opens an ordinary checkpoint."""
+    return "open_clip" if reads_words(str(found.comparison["backbone"]["id"])) else "timm"
 
 
 def _opens(desk: Desk, run: Mapping[str, Any]) -> str:

@@ -2,15 +2,16 @@
 
 from html import escape
 
-from sparse_peft.report.classes import words
+from sparse_peft.report.classes import verdicts, words
+from sparse_peft.report.classes.lines import many
 from sparse_peft.ui.classes.compare_pictures import first_pictures
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.panels.buttons import button
-from sparse_peft.ui.panels.heading_said import sentences
+from sparse_peft.ui.panels.heading_said import groups, sentences
 from sparse_peft.ui.panels.opened import Opened
 
 SOON = (
-    "Zero-shot comes first, then each method fills in below as it trains. What the numbers say "
+    "{} comes first, then each method fills in below as it trains. What the numbers say "
     "stands here as soon as a method has finished."
 )
 QUESTION = "What the test pictures say"
@@ -26,6 +27,8 @@ def body(desk: Desk, found: Opened) -> str:
 def _verdicts(found: Opened) -> str:
     comparison = found.comparison
     names = {row["method"]: row["label"] for row in comparison["runs"]}
+    if many(comparison):
+        return _gathered(found, names)
     against = {
         name: lines
         for name in words.beside(comparison)
@@ -33,9 +36,25 @@ def _verdicts(found: Opened) -> str:
     }
     if against:
         return sentences(QUESTION, names, against, comparison["reference"], _caveats(found))
-    if found.at_work:
-        return f'<div class="heading-verdicts"><p class="muted">{SOON}</p></div>'
-    return f'<div class="heading-verdicts">{_caveats(found)}</div>'
+    return _nothing_yet(found)
+
+
+def _gathered(found: Opened, names: dict[str, str]) -> str:
+    """Of many rows: a few lines beside each reference, and all pairs to open."""
+    comparison, best = found.comparison, verdicts.furthest(found.comparison)
+    shown = dict.fromkeys([*words.beside(comparison), *([best] if best else [])])
+    against = {name: said for name in shown if (said := verdicts.gathered_beside(comparison, name))}
+    if not against:
+        return _nothing_yet(found)
+    below = f"{verdicts.pair_tables(comparison)}{_caveats(found)}"
+    return groups(QUESTION, names, against, comparison["reference"], below)
+
+
+def _nothing_yet(found: Opened) -> str:
+    first = words.REFERENCES[found.comparison["reference"]]
+    soon = SOON.format(first[:1].upper() + first[1:])
+    said = f'<p class="muted">{soon}</p>' if found.at_work else _caveats(found)
+    return f'<div class="heading-verdicts">{said}</div>'
 
 
 def _caveats(found: Opened) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparse_peft.report.classes.curves import by_step, by_step_table
-from sparse_peft.report.classes.lines import Line, lines
+from sparse_peft.report.classes.lines import Line, lines, many
 from sparse_peft.report.classes.setup import setup
 from sparse_peft.report.classes.tables import class_table, costs_table, metrics_table
 from sparse_peft.report.summaries import smooth_table
@@ -34,8 +34,10 @@ def numbers(desk: Desk, found: Opened, errors: Mapping[str, str]) -> str:
 def _tables(found: Opened, rows: Sequence[Line]) -> str:
     if not any(row.metric("accuracy") for row in rows):
         return ""
+    each = class_table(found.comparison)
+    each = each if many(found.comparison) else _scrolled(each)  # of many it has a box already
     return f"""<section class="card"><h2>Metrics</h2>{metrics_table(found.comparison)}</section>
-{part("each", "Class by class", _scrolled(class_table(found.comparison)), shown=True)}
+{part("each", "Class by class", each, shown=True)}
 <section class="card"><h2>Costs</h2>{costs_table(found.comparison)}</section>"""
 
 

@@ -5,19 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 from sparse_peft.report.classes import lines as class_rows
-from sparse_peft.report.marks import identities
 from sparse_peft.ui.panels.heading_states import Line, Trained, lines_of
 from sparse_peft.ui.panels.opened import Opened
-
-ZERO_SHOT = "Zero-shot"  # what the run that all wait for makes first
 
 
 def lines(found: Opened) -> list[Line]:
     """A line for each run of which there is something to say; what is said alike is said once."""
-    look = identities([("zeroshot", "base")])["zeroshot"]
-    rows = [row for row in class_rows.lines(found.comparison) if row.trained]
-    trained = [Trained(row.look, _named(row.label, row.row["runs"])) for row in rows]
-    return _once(lines_of(found, (ZERO_SHOT, look), trained))
+    rows, reference = class_rows.lines(found.comparison), found.comparison["reference"]
+    first = next(row for row in rows if row.row["method"] == reference)  # made before all others
+    trained = [Trained(row.look, _named(row.label, row.row["runs"])) for row in rows if row.trained]
+    return _once(lines_of(found, (first.label, first.look), trained))
 
 
 def _named(label: str, runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, Mapping[str, Any]]]:

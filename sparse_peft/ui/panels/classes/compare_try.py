@@ -8,11 +8,12 @@ from sparse_peft.data.clean import ALLOWED
 from sparse_peft.data.folder import in_words
 from sparse_peft.data.pictures import MOST_BYTES
 from sparse_peft.report.classes.lines import Line
+from sparse_peft.report.classes.words import REFERENCES
 from sparse_peft.report.marks import hue, mark_svg
 from sparse_peft.ui.classes.compare_trying import MOST_AT_ONCE, Guess, Tried, tried
 from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.panels.first_step import ACCEPT, NO_CAMERA, STAY
 from sparse_peft.ui.panels.opened import Opened
-from sparse_peft.ui.panels.pictures import ACCEPT, NO_CAMERA, STAY
 
 SHOWN = 4  # of the pictures tried, newest first; the others fold away
 STATES = {
@@ -31,7 +32,8 @@ def trying(desk: Desk, found: Opened, rows: list[Line]) -> str:
     ready = any(row.metric("accuracy") for row in rows)
     stay = STAY[desk.studio.place].replace("They", "Pictures", 1)
     off = "" if ready else " disabled"
-    later = "" if ready else '<p class="small">As soon as zero-shot is measured.</p>'
+    first = REFERENCES[found.comparison["reference"]]
+    later = "" if ready else f'<p class="small">As soon as {first} is measured.</p>'
     return f"""<section class="card classes-try" aria-labelledby="classes-try">
 <h2 id="classes-try">Try a picture</h2>
 <div class="pictures-drop"><p>What does each method take it for? It need not be one of yours.</p>
@@ -45,7 +47,15 @@ aria-label="Choose a picture to try"{off}>
 <p class="small">{ALLOWED}, up to {in_words(MOST_BYTES)}. {stay}</p>
 <p class="small pictures-no-camera">{NO_CAMERA}</p>{later}
 <p class="error classes-refused" role="alert" hidden></p></div>
-{_list(desk, found, rows)}</section>"""
+{_drawn(found)}{_list(desk, found, rows)}</section>"""
+
+
+def _drawn(found: Opened) -> str:
+    """Whose answer it is, where each method was trained on several draws."""
+    seeds = found.comparison["seeds"]
+    if len(seeds) < 2:
+        return ""
+    return f'<p class="small">The answers are those of the first draw of {len(seeds)}.</p>'
 
 
 def data(found: Opened) -> dict[str, Any]:

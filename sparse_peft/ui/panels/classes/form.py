@@ -1,4 +1,4 @@
-"""How many pictures are learned from, the CLIP that learns, and the sentence that it reads."""
+"""How many pictures are learned from, the backbone that learns, and the sentence that it reads."""
 
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -9,12 +9,20 @@ from sparse_peft.tasks.fewshot.recipe import CLASS, TEMPLATE
 from sparse_peft.ui.classes import backbones, counting
 from sparse_peft.ui.desk import Desk
 from sparse_peft.ui.draft import Draft
+from sparse_peft.ui.panels.fields import error, invalid
 
 NAMED = 3  # classes whose sentences are shown
+NO_WORDS = "This backbone reads no words: a linear head on it learns the classes."
 NO_NAMES = "Name a class: then the sentence that the backbone reads is here."
 WHY_TEMPLATE = f"{CLASS} stands for the class. Empty: the preset's own."
 TESTED = (
     "Test pictures: what is not drawn for training. Each draw takes others, so that luck is seen."
+)
+
+BASE_TO_NEW = (
+    '<p class="note boxes-half">Base to new, as the comparison before: the first half of the'
+    " classes is learned, both halves test it."
+    ' <button type="button" class="button quiet" data-class="whole">Learn all classes</button></p>'
 )
 
 
@@ -47,14 +55,15 @@ def template_of(draft: Draft) -> str:
 def _shots(draft: Draft, errors: Mapping[str, str]) -> str:
     form = draft.classes
     own = any(box.tests for box in form.boxes)
+    half = BASE_TO_NEW if form.base_to_new else ""
     return f"""<div><label class="label" for="boxes-shots">Learn from how many of each class?\
 </label>
 <input type="text" class="field mono boxes-number" id="boxes-shots" value="{form.shots}" \
 inputmode="numeric" autocomplete="off" maxlength="6" aria-describedby="boxes-shots-said"\
-{_invalid(errors, "shots")}>
-<div id="boxes-shots-said">{_error(errors, "shots")}<p class="boxes-follows">\
+{invalid(errors, "shots")}>
+<div id="boxes-shots-said">{error(errors, "shots")}<p class="boxes-follows">\
 {escape(counting.sentence(form))}</p>\
-{"" if own else f'<p class="muted boxes-small">{TESTED}</p>'}</div></div>"""
+{"" if own else f'<p class="muted boxes-small">{TESTED}</p>'}{half}</div></div>"""
 
 
 def _backbone(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
@@ -64,10 +73,11 @@ def _backbone(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
         for each in backbones.OFFERS
     )
     own = desk.studio.place == "computer"
-    where = "A name of open_clip, a folder or a checkpoint" if own else "A name of open_clip"
+    names = "A name of open_clip or timm"
+    where = f"{names}, a folder or a checkpoint" if own else names
     other = "" if chosen else draft.backbone
     about = chosen.words if chosen else backbones.OTHER_WORDS
-    said = _error(errors, "clip") or f'<p class="muted boxes-small">{escape(about)}</p>'
+    said = error(errors, "clip") or f'<p class="muted boxes-small">{escape(about)}</p>'
     return f"""<div><label class="label" for="boxes-backbone">Backbone</label>
 <select class="field" id="boxes-backbone" aria-describedby="boxes-backbone-said">{listed}\
 <option value="other">Another one</option></select>
@@ -75,11 +85,13 @@ def _backbone(desk: Desk, draft: Draft, errors: Mapping[str, str]) -> str:
 <input type="text" class="field" id="boxes-other" value="{escape(other)}" \
 placeholder="ViT-B-16/laion2b_s34b_b88k" autocomplete="off" autocapitalize="off" \
 spellcheck="false" maxlength="400" aria-describedby="boxes-backbone-said"\
-{_invalid(errors, "clip")}></div>
+{invalid(errors, "clip")}></div>
 <div id="boxes-backbone-said">{said}</div></div>"""
 
 
 def _reading(draft: Draft, errors: Mapping[str, str]) -> str:
+    if not backbones.reads_words(draft.backbone):
+        return f'<div class="boxes-reading"><p class="boxes-reads">{NO_WORDS}</p></div>'
     template = template_of(draft)
     names = [box.name for box in counting.filled(draft.classes) if box.name]
     shown = f"The backbone reads: {_sentences(template, names)}" if names else NO_NAMES
@@ -90,8 +102,8 @@ class</label>
 <input type="text" class="field mono" id="boxes-template" \
 value="{escape(draft.classes.template)}" placeholder="{escape(template)}" autocomplete="off" \
 autocapitalize="off" spellcheck="false" maxlength="200" aria-describedby="boxes-template-why"\
-{_invalid(errors, "template")}>
-<div id="boxes-template-why">{_error(errors, "template")}\
+{invalid(errors, "template")}>
+<div id="boxes-template-why">{error(errors, "template")}\
 <p class="muted boxes-small">{escape(WHY_TEMPLATE)}</p></div></div></details></div>"""
 
 
@@ -103,13 +115,3 @@ def _sentences(template: str, names: Sequence[str]) -> str:
     )
     more = len(names) - NAMED
     return f"{shown} <span>and {more} more</span>" if more > 0 else shown
-
-
-def _invalid(errors: Mapping[str, str], field: str) -> str:
-    return ' aria-invalid="true"' if field in errors else ""
-
-
-def _error(errors: Mapping[str, str], field: str) -> str:
-    if field not in errors:
-        return ""
-    return f'<p class="error" role="alert">{escape(errors[field])}</p>'

@@ -17,6 +17,10 @@ ZERO_SHOT = (
     " there, as the line that methods have to pass."
 )
 LINEAR_PROBE = "A straight line through the untouched features; outside the budget."
+PROBE_ALWAYS = (
+    "The backbone as it comes, with a linear head on its untouched features; outside the budget."
+    " Always there, as the line that methods have to pass. Every method trains a head too."
+)
 WHY_DRAWS = "Each draw takes other pictures to learn from: how much of a difference is luck."
 NO_METHOD = "Tick at least one method."
 NONE_FITS = "No ticked method can go this low. Raise the budget, or add one at its smallest."
@@ -41,7 +45,10 @@ data-do="back">Choose another backbone</button></p></section>"""
 
 
 def references(found: Chosen) -> str:
-    """Zero-shot, which is always there, and the linear probe to tick."""
+    """Zero-shot, which is always there, and the linear probe to tick; without words that alone."""
+    if not backbones.reads_words(found.source.id):
+        return f"""<section class="card class-references class-alone" aria-label="References">
+<div class="class-reference"><b>Linear probe</b><p>{PROBE_ALWAYS}</p></div></section>"""
     checked = " checked" if found.draft.classes.linear_probe else ""
     return f"""<section class="card class-references" aria-label="References">
 <div class="class-reference"><b>Zero-shot</b><p>{ZERO_SHOT}</p></div>
@@ -70,7 +77,8 @@ def missing(found: Chosen) -> tuple[str, bool]:
     """What has to be there before Start, and whether it is on the first step."""
     for sentence in sorting.missing(found.draft.classes).values():
         return sentence, True
-    if found.taking_part or (found.draft.classes.linear_probe and not found.draft.methods):
+    probe = found.draft.classes.linear_probe or not backbones.reads_words(found.source.id)
+    if found.taking_part or (probe and not found.draft.methods):
         return "", False
     return (NONE_FITS if found.draft.methods else NO_METHOD), False
 
