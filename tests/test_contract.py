@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import all_methods
-from sparse_peft.methods.adapters import open_adapter, write_card
+from sparse_peft.methods.adapters import open_adapter, tensors_of, write_card
 from sparse_peft.methods.method import Attachment, Method, MethodClass, Plan
 from sparse_peft.tuners.layout import PEFT_PREFIX
 
@@ -307,12 +307,15 @@ def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attache
     for path in tmp_path.rglob("*.safetensors"):
         with safe_open(path, "pt") as file:
             found |= {f"{path.parent.name}/{key.removeprefix(PEFT_PREFIX)}" for key in file.keys()}  # noqa: SIM118
-    named = {f"{target}.{name}" for target in TARGETS for name in chosen.keeps}
-    if chosen.name == "lokr":  # keeps its second factor whole, or as two where the rank is small
-        assert {name.rpartition(".")[0] for name in found} == set(TARGETS)
-        assert found < named
-    else:
-        assert found == named
+    named = {
+        f"{target}.{name}"
+        for target, shape in shapes(parts).items()
+        for name in tensors_of(chosen, shape)
+    }
+    assert found == named
+    assert {name.rpartition(".")[2] for name in found} <= {
+        kept.rpartition(".")[2] for kept in chosen.keeps
+    }
 
 
 def test_the_stored_numbers_are_those_of_the_files(parts, attached, tmp_path):

@@ -4,15 +4,13 @@ Names are those after `clip_attention.take_apart`: `q_proj`, `k_proj`, `v_proj` 
 each block, or `in_proj` and `out_proj` where the targets are packed.
 """
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from sparse_peft.errors import BackboneError, SpecError
+from sparse_peft.backbones.asked import asked
+from sparse_peft.errors import SpecError
 
 TOWERS = {"visual": "picture", "text": "text"}  # by component
 
@@ -126,12 +124,5 @@ def built(name: str, targets: str) -> Shapes:
     Raises:
         BackboneError: it could not be built.
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "sparse_peft.backbones.clip_outline", name, targets],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise BackboneError(f"{name} could not be built: {said[-1] if said else 'no reason given'}")
-    shapes = json.loads(done.stdout.splitlines()[-1])
+    shapes = asked("sparse_peft.backbones.clip_outline", name, targets)
     return {target: tuple(shape) for target, shape in shapes.items()}

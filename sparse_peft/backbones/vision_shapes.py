@@ -3,16 +3,14 @@
 Names are those after fused queries, keys and values were taken apart: `attn.qkv.q_proj` and so on.
 """
 
-import json
 import re
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sparse_peft.errors import BackboneError, SpecError
+from sparse_peft.backbones.asked import asked
+from sparse_peft.errors import SpecError
 
 COMPONENT = "visual"
 _QKV, _OUT, _MLP = r"attn\.qkv\.[qkv]_proj", r"attn\.proj", r"mlp\.fc[12]"
@@ -80,13 +78,6 @@ def outline(name: str) -> Outline:
     Raises:
         BackboneError: it could not be built.
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "sparse_peft.backbones.vision_outline", name],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        said = done.stderr.strip().splitlines()
-        raise BackboneError(f"{name} could not be built: {said[-1] if said else 'no reason given'}")
-    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = asked("sparse_peft.backbones.vision_outline", name)
     linears = {path: tuple(shape) for path, shape in told.pop("linears").items()}
     return Outline(linears, **told)

@@ -7,7 +7,7 @@ own files.
 import pickle
 import sys
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,11 @@ MOMENTUM = "module.base_encoder."  # MoCo v3's own encoder, beside its slow copy
 PARALLEL = "module."  # of what was trained as a DistributedDataParallel
 DECODER = "decoder_"  # MAE's second half, which is thrown away after its pretraining
 HEADS = ("head.", "head_dist.", "pre_logits.")  # of the task that it was trained on
+PATCHES = (  # of the layer that cuts a picture into patches, in the files that timm reads
+    "patch_embed.proj.weight", "visual.conv1.weight", "vision_embed.proj.weight",
+    "patchifier.proj.weight",
+)  # fmt: skip
+BIASES = "relative_position_bias_table"  # of each window of a Swin
 MOST_NAMED = 3  # names in an error
 DAMAGE = (
     pickle.UnpicklingError, SafetensorError, zipfile.BadZipFile, EOFError, OSError, RuntimeError,
@@ -34,7 +39,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
     """Fill a timm model without a head from a file.
 
     Raises:
-        BackboneError: damaged, more than tensors, or the weights of another architecture.
+        BackboneError: damaged, more than tensors, not finite, or the weights of another
+            architecture.
     """
     try:
         if path.suffix == ".npz":
@@ -47,6 +53,8 @@ def load_weights(model: nn.Module, path: Path) -> None:
             f"{_name(model)} ({type(error).__name__}). Fetch it again, or name the architecture "
             "that it is of before the @."
         ) from error
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise BackboneError(f"{path} holds weights that are not finite. Fetch it again.")
 
 
 def _load_arrays(model: Any, path: Path) -> None:
@@ -56,19 +64,24 @@ def _load_arrays(model: Any, path: Path) -> None:
     if not hasattr(model, "load_pretrained"):
         raise BackboneError(f"{path}: only a ViT is read from an .npz, and {_name(model)} is none.")
     with np.load(path, allow_pickle=False) as arrays:
+        kernel = arrays["embedding/kernel"].shape if "embedding/kernel" in arrays.files else ()
         blocks = {name.partition("encoderblock_")[2].partition("/")[0] for name in arrays.files}
     if len(blocks - {""}) != len(model.blocks):
         raise BackboneError(
             f"{path} has {len(blocks - {''})} blocks and {_name(model)} {len(model.blocks)}. Name "
             "the architecture that it is of before the @."
         )
+    own = model.patch_embed.proj.weight.shape
+    if kernel and kernel[:2] != own[2:]:
+        raise _resized(model, path, "embedding/kernel", kernel[:2], own[2:])
     model.load_pretrained(str(path))
 
 
 def _load_tensors(model: nn.Module, path: Path) -> None:
     own = sys.modules[type(model).__module__]
-    state: dict[str, Tensor] = own.checkpoint_filter_fn(published(_read(path)), model)
-    known = model.state_dict()
+    found, known = published(_read(path)), model.state_dict()
+    _refuse_resizing(found, model, path)
+    state: dict[str, Tensor] = own.checkpoint_filter_fn(found, model)
     kept = {n: t.float() for n, t in state.items() if n in known or not n.startswith(HEADS)}
     missing, extra = sorted(known.keys() - kept.keys()), sorted(kept.keys() - known.keys())
     if missing or extra:
@@ -78,6 +91,34 @@ def _load_tensors(model: nn.Module, path: Path) -> None:
             "architecture that it is of before the @."
         )
     model.load_state_dict(kept)
+
+
+def _refuse_resizing(found: Mapping[str, Tensor], model: nn.Module, path: Path) -> None:
+    """Refuse what timm would resize to fit: only a table of positions may be.
+
+    Raises:
+        BackboneError: names a tensor and both shapes.
+    """
+    known = model.state_dict()
+    patch = known.get(PATCHES[0])
+    for name, tensor in found.items():
+        own = known.get(name) if name.endswith(BIASES) else None
+        if name.endswith(PATCHES):
+            own = patch
+        if own is None or tensor.shape == own.shape:
+            continue
+        # timm's first files have it flat.
+        if not name.endswith(PATCHES) or tensor.ndim >= own.ndim or tensor.numel() != own.numel():
+            raise _resized(model, path, name, tuple(tensor.shape), tuple(own.shape))
+
+
+def _resized(
+    model: nn.Module, path: Path, name: str, found: Sequence[int], own: Sequence[int]
+) -> BackboneError:
+    return BackboneError(
+        f"{path} is not of {_name(model)}: {name} has shape {tuple(found)}, not {tuple(own)}. Name "
+        "the architecture that it is of before the @."
+    )
 
 
 def _read(path: Path) -> Mapping[str, Any]:

@@ -148,10 +148,13 @@ def _digit_counts(flat: Tensor, pattern: torch.dtype, prefix: Tensor, shift: int
 
 def _next_above(flat: Tensor, found: Tensor, rank: int) -> Tensor:
     """The magnitude of rank `rank + 1`, given that of `rank`."""
+    # Patterns again, among which those of no number come last.
+    pattern = torch.int64 if flat.dtype == torch.float64 else torch.int32
+    last, place = torch.iinfo(pattern).max, found.view(pattern)
     upto = torch.zeros((), dtype=torch.int64, device=flat.device)
-    above = torch.full((), math.inf, dtype=flat.dtype, device=flat.device)
+    above = torch.full((), last, dtype=pattern, device=flat.device)
     for part in torch.split(flat, DEVICE_CHUNK):
-        sizes = part.abs()
-        upto += (sizes <= found).sum()
-        above = torch.minimum(above, torch.where(sizes > found, sizes, math.inf).amin())
-    return torch.where(upto > min(rank + 1, flat.numel() - 1), found, above)
+        sizes = part.abs().view(pattern)
+        upto += (sizes <= place).sum()
+        above = torch.minimum(above, torch.where(sizes > place, sizes, last).amin())
+    return torch.where(upto > min(rank + 1, flat.numel() - 1), place, above).view(flat.dtype)

@@ -72,7 +72,8 @@ def sparse_adam(
     live = torch.cat([~shared, torch.ones_like(shared)], 1)
     kept = m.abs().masked_fill_(~live, -1.0).topk(support.shape[1], 1, sorted=False).indices
     moves = live if prune == "after" else torch.zeros_like(live).scatter_(1, kept, True)
-    change = _adam_change(m, v, adam) * moves
+    # Where nothing moves, the change may be infinite or no number, if eps is 0.
+    change = torch.where(moves, _adam_change(m, v, adam), 0.0)
     index = torch.cat([moments.index, support], 1)
     return Moments(index.gather(1, kept), m.gather(1, kept), v.gather(1, kept)), index, change
 

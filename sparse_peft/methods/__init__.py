@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
 from sparse_peft.errors import SpecError
@@ -30,8 +31,11 @@ def _is_method(thing: object) -> bool:
     return isinstance(thing, type) and dataclasses.is_dataclass(thing) and hasattr(thing, "attach")
 
 
-def method_named(name: str) -> MethodClass:
+def method_named(name: str, references: Sequence[str] = ()) -> MethodClass:
     """The method called `name`.
+
+    Args:
+        references: what may be named beside methods; the message names them, too.
 
     Raises:
         SpecError: there is none; the message names those there are, nearest first.
@@ -40,7 +44,8 @@ def method_named(name: str) -> MethodClass:
     if name not in known:
         from sparse_peft.tables import nearest
 
-        guess = nearest(name, list(known))
+        names = [*known, *references]
+        guess = nearest(name, names)
         hint = f"Did you mean {guess!r}? " if guess else ""
-        raise SpecError(f"unknown method {name!r}. {hint}Known: {', '.join(known)}.")
+        raise SpecError(f"unknown method {name!r}. {hint}Known: {', '.join(names)}.")
     return known[name]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
 from sparse_peft.methods.sizes import (
+    MOST_PRUNED,
     at_least,
     check_alpha,
     check_dropout,
+    full_rank,
     matrices,
     not_negative,
     refuse_below,
@@ -70,6 +72,11 @@ class AdaLoRA:
                 f"init_rank is {self.init_rank}; expected more than target_rank, which is "
                 f"{self.target_rank}."
             )
+        if self.init_rank > MOST_PRUNED * self.target_rank:
+            raise SpecError(
+                f"init_rank is {self.init_rank} and target_rank {self.target_rank}; expected at "
+                f"most {MOST_PRUNED} times as much."
+            )
         at_least("every", self.every, 1)
         for name in ("beta1", "beta2"):
             if not 0 < getattr(self, name) < 1:
@@ -96,10 +103,10 @@ class AdaLoRA:
         """The largest rank to start from within the budget; the share of it that stays is kept."""
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, "rank 2 at the start")
-        full = max(SMALLEST, *(min(pair) for pair in matrices(shapes, self.label)))
+        full = max(SMALLEST, full_rank(shapes, self.label))
         init_rank = min(budget // step, full)
         stays = round(init_rank * self.target_rank / self.init_rank)
-        target_rank = max(1, min(init_rank - 1, stays))
+        target_rank = max(-(-init_rank // MOST_PRUNED), min(init_rank - 1, stays))
         return replace(self, init_rank=init_rank, target_rank=target_rank)
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002

@@ -17,11 +17,14 @@ from sparse_peft import files, tables
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Footprint, Method, Plan, Shapes
+from sparse_peft.methods.sizes import HIGHEST_SEED, MOST_PRUNED
 from sparse_peft.tuners.layout import (
+    DELTA_HASHES,
     DELTA_NAME,
     DELTA_TENSORS,
     FULL_NAME,
     FULL_TENSORS,
+    HASH_DIGITS,
     PEFT_NAME,
     PEFT_PREFIX,
 )
@@ -34,7 +37,7 @@ FORMAT = 1
 SHOWN_DIGITS = 12  # of a sha256, in messages
 NUMBER_BYTES = 4  # fp32 values and int32 indices
 CONFIG_BYTES = 800  # of PEFT's adapter_config.json
-MOST_PRUNED = 64  # times as many values as are left may have been trained
+LONGEST = 2**53  # steps of a plan, so that shares of them are whole numbers
 KINDS = (PEFT_NAME, DELTA_NAME, FULL_NAME)
 
 
@@ -88,14 +91,30 @@ def expected_bytes(
     own = method.keeps in (DELTA_TENSORS, FULL_TENSORS)
     prefix, config = ("", 0) if own else (PEFT_PREFIX, CONFIG_BYTES)
     numbers = NUMBER_BYTES * footprint.stored
-    each = footprint.stored // (len(shapes) * len(method.keeps))
+    kept = {target: tensors_of(method, shape) for target, shape in shapes.items()}
+    each = footprint.stored // sum(map(len, kept.values()))
     entry = f'"":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
     names = sum(
         len(f"{prefix}{target.partition('/')[2]}.{name}{entry}")
-        for target in shapes
-        for name in method.keeps
+        for target, found in kept.items()
+        for name in found
     )
+    if method.keeps == DELTA_TENSORS:
+        names += _note_bytes(shapes)
     return numbers + names + config + len(json.dumps(tables.table(card), indent=1))
+
+
+def tensors_of(method: Method, shape: Sequence[int]) -> tuple[str, ...]:
+    """Names of the tensors of one weight; a method whose file depends on the shape says so."""
+    own: Callable[[Sequence[int]], tuple[str, ...]] | None = getattr(method, "tensors", None)
+    return method.keeps if own is None else own(shape)
+
+
+def _note_bytes(shapes: Shapes) -> int:
+    """How long the header's note of a difference is: a string in JSON, itself JSON."""
+    hashes = ["0" * HASH_DIGITS] * DELTA_HASHES
+    note = {target.partition("/")[2]: [list(shape), *hashes] for target, shape in shapes.items()}
+    return len(json.dumps(json.dumps(note, separators=(",", ":"))))
 
 
 def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:
@@ -141,6 +160,10 @@ def _card(folder: Path) -> Card:
         raise BackboneError(f"{path} has format {card.format}; this version reads {FORMAT}.")
     if len(set(card.targets)) != len(card.targets):
         raise BackboneError(f"{path} names a target twice.")
+    if not 0 <= card.plan.steps <= LONGEST:
+        raise BackboneError(f"{path}: its plan calls for a number of steps that none can have.")
+    if abs(card.plan.seed) > HIGHEST_SEED:
+        raise BackboneError(f"{path}: the seed of its plan has more than 63 bits.")
     return card
 
 
@@ -153,15 +176,29 @@ class OpenAdapter:
 
     def __init__(self, card: Card, end: Callable[[bool], None]) -> None:
         self.card = card
-        self._end = end
+        self._end: Callable[[bool], None] | None = end
 
     def remove(self) -> None:
-        """Leave the backbone as it was, bit for bit."""
-        self._end(False)
+        """Leave the backbone as it was, bit for bit.
+
+        Raises:
+            RuntimeError: it was removed or merged before.
+        """
+        self._finish(keep=False)
 
     def merge(self) -> None:
-        """Leave plain modules whose weights hold the change."""
-        self._end(True)
+        """Leave plain modules whose weights hold the change.
+
+        Raises:
+            RuntimeError: it was removed or merged before.
+        """
+        self._finish(keep=True)
+
+    def _finish(self, *, keep: bool) -> None:
+        if self._end is None:
+            raise RuntimeError("this adapter was removed or merged before")
+        self._end(keep)
+        self._end = None
 
 
 def open_adapter(
@@ -205,9 +242,12 @@ def _attach_values(
     except SpecError as error:
         raise BackboneError(f"{folder}: {error}") from error
     # Before anything of the size that the card claims is made.
-    _check_count(folder, footprint, sum(tensor.numel() for tensor in values.values()))
+    _check_count(folder, footprint, shapes, sum(tensor.numel() for tensor in values.values()))
     before = set(awake(components))
-    attachment = method.attach(components, card.targets, card.plan)
+    try:
+        attachment = method.attach(components, card.targets, card.plan)
+    except (SpecError, ValueError) as error:
+        raise BackboneError(f"{folder}: its card does not fit this backbone ({error}).") from error
     expected = {name: tensor.shape for name, tensor in attachment.state().items()}
     try:
         if expected.keys() != values.keys():
@@ -223,7 +263,7 @@ def _attach_values(
     return attachment.remove
 
 
-def _check_count(folder: Path, footprint: Footprint, count: int) -> None:
+def _check_count(folder: Path, footprint: Footprint, shapes: Shapes, count: int) -> None:
     """Refuse a card whose numbers are not those of its files, as far as chance lets them be known.
 
     Raises:
@@ -231,7 +271,10 @@ def _check_count(folder: Path, footprint: Footprint, count: int) -> None:
     """
     fits = count == footprint.stored
     if footprint.estimated:
-        fits = count <= footprint.active <= MOST_PRUNED * count
+        # Of what is trained, the share that is left may lie in the thinnest weights alone.
+        sides = [sum(shape) + 1 for shape in shapes.values()]
+        most = MOST_PRUNED * count * sum(sides) // (len(sides) * min(sides))
+        fits = count <= footprint.active <= most
     if not fits:
         raise BackboneError(
             f"{folder}: its card calls for {footprint.stored} values, its files hold {count}."

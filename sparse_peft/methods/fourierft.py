@@ -1,15 +1,24 @@
 """FourierFT, as PEFT does it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import (
+    at_least,
+    check_scaling,
+    check_seed,
+    largest,
+    matrices,
+    not_negative,
+    refuse_below,
+)
 
 if TYPE_CHECKING:
     import torch
+    from peft import FourierFTConfig
 
 
 @dataclass(frozen=True)
@@ -43,9 +52,8 @@ class FourierFT:
 
     def __post_init__(self) -> None:
         at_least("frequencies", self.frequencies, 1)
-        at_least("random_loc_seed", self.random_loc_seed, 0)
-        if not self.scaling > 0:
-            raise SpecError(f"scaling is {self.scaling}; expected more than 0.")
+        check_seed("random_loc_seed", self.random_loc_seed)
+        check_scaling(self.scaling)
         not_negative("weight_decay", self.weight_decay)
 
     def counts(self, shapes: Shapes) -> list[int]:
@@ -84,23 +92,42 @@ class FourierFT:
         plan: Plan,
     ) -> Attachment:
         """PEFT's FourierFT layers in place of the target Linears."""
-        from peft import FourierFTConfig
-
         from sparse_peft.tuners.peft_attachment import PeftAttachment
-        from sparse_peft.tuners.targets import shapes_of
+        from sparse_peft.tuners.targets import paths_by_component, shapes_of
 
         counts = dict(zip(targets, self.counts(shapes_of(components, targets)), strict=True))
-        config = FourierFTConfig(
+        configs = {
+            component: self._config({path: counts[f"{component}/{path}"] for path in paths})
+            for component, paths in paths_by_component(targets).items()
+        }
+        return PeftAttachment(
+            components, targets, configs, plan.seed, weight_decay=self.weight_decay
+        )
+
+    def _config(self, counts: Mapping[str, int]) -> "FourierFTConfig":
+        """PEFT's settings of one component, of whose weights these are the counts, by path."""
+        from peft import FourierFTConfig
+
+        return FourierFTConfig(
             n_frequency=self.frequencies,
-            n_frequency_pattern={
-                name.partition("/")[2]: count
-                for name, count in counts.items()
-                if count < self.frequencies
-            },
+            n_frequency_pattern=_pattern(counts, self.frequencies),
             scaling=self.scaling,
             random_loc_seed=self.random_loc_seed,
             init_weights=self.init_weights,
         )
-        return PeftAttachment(
-            components, targets, config, plan.seed, weight_decay=self.weight_decay
-        )
+
+
+def _pattern(counts: Mapping[str, int], usual: int) -> dict[str, int]:
+    """The counts that are not the usual one, so that PEFT gives each to its own weight alone.
+
+    PEFT takes the first key that matches after some dot of a path, and otherwise the path itself.
+    So one without a dot cannot be told from the end of a longer one: those come before it.
+    """
+    smaller = {path for path, count in counts.items() if count < usual}
+    flat = {path for path in smaller if "." not in path}
+    deep = [p for p in counts if "." in p and (p in smaller or p.rpartition(".")[2] in flat)]
+    found = {}
+    for path in deep:
+        before, dot, last = path.rpartition(".")
+        found[f"(?<=^{re.escape(before + dot)}){re.escape(last)}"] = counts[path]
+    return found | {path: counts[path] for path in counts if path in flat}

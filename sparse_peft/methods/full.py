@@ -1,5 +1,6 @@
 """Full fine-tuning: the end of the scale, outside the budget."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -50,7 +51,7 @@ class Full:
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """All entries of all weights, whole in the file too."""
-        count = sum(_entries(shape) for shape in shapes.values())
+        count = sum(math.prod(shape) for shape in shapes.values())
         return Footprint(active=count, stored=count, support=None, estimated=False)
 
     def attach(
@@ -63,10 +64,3 @@ class Full:
         from sparse_peft.tuners.full_attachment import FullAttachment
 
         return FullAttachment(components, targets, weight_decay=self.weight_decay)
-
-
-def _entries(shape: tuple[int, ...]) -> int:
-    count = 1
-    for side in shape:
-        count *= side
-    return count

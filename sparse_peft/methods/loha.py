@@ -8,6 +8,7 @@ from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
 from sparse_peft.methods.sizes import (
     at_least,
     check_alpha,
+    full_rank,
     matrices,
     not_negative,
     refuse_below,
@@ -57,7 +58,7 @@ class LoHa:
         """The largest rank within the budget; no larger than the widest weight has ranks."""
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, "rank 1")
-        full = max(min(pair) for pair in matrices(shapes, self.label))
+        full = full_rank(shapes, self.label)
         return replace(self, rank=min(budget // step, full))
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002

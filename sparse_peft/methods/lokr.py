@@ -111,6 +111,12 @@ class LoKr:
         top = largest(lambda rank: replace(self, rank=rank)._count(pairs) <= budget, max(1, whole))
         return replace(self, rank=top)
 
+    def tensors(self, shape: Sequence[int]) -> tuple[str, ...]:
+        """Those of `keeps` that the file holds for a weight of this shape."""
+        large = [_split(side, self.decompose_factor)[1] for side in shape]
+        first, whole, *thin = self.keeps
+        return (first, whole) if _is_whole(large, self.rank) else (first, *thin)
+
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank, and the factor where it is not the usual one."""
         own = self.decompose_factor
@@ -142,9 +148,14 @@ class LoKr:
 def _values(pair: tuple[int, int], factor: int, rank: int) -> int:
     """Trainable values of one weight."""
     (small_out, large_out), (small_in, large_in) = (_split(side, factor) for side in pair)
-    whole = rank >= max(large_out, large_in) / 2
+    whole = _is_whole((large_out, large_in), rank)
     large = large_out * large_in if whole else rank * (large_out + large_in)
     return small_out * small_in + large
+
+
+def _is_whole(large: Sequence[int], rank: int) -> bool:
+    """Whether PEFT learns a larger factor of these sides whole, not as two thin ones."""
+    return rank >= max(large) / 2
 
 
 @cache

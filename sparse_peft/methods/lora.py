@@ -9,6 +9,7 @@ from sparse_peft.methods.sizes import (
     at_least,
     check_alpha,
     check_dropout,
+    full_rank,
     matrices,
     not_negative,
     refuse_below,
@@ -67,7 +68,7 @@ class LoRA:
         """The largest rank within the budget; no larger than the widest weight has ranks."""
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, "rank 1")
-        full = max(min(pair) for pair in matrices(shapes, self.label))
+        full = full_rank(shapes, self.label)
         return replace(self, rank=min(1 + (budget - smallest) // step, full))
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002

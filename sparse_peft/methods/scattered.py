@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import (
+    at_least,
+    check_scaling,
+    check_seed,
+    largest,
+    matrices,
+    not_negative,
+    refuse_below,
+)
 
 if TYPE_CHECKING:
     import torch
+
+    from sparse_peft.tuners.waveft import WaveFTConfig
 
 Kind = TypeVar("Kind", bound="Scattered")
 
@@ -40,9 +50,8 @@ class Scattered:
             SpecError: names the setting and what is allowed.
         """
         at_least("coefficients", self.coefficients, 1)
-        at_least("random_loc_seed", self.random_loc_seed, 0)
-        if not self.scaling > 0:
-            raise SpecError(f"scaling is {self.scaling}; expected more than 0.")
+        check_seed("random_loc_seed", self.random_loc_seed)
+        check_scaling(self.scaling)
         not_negative("weight_decay", self.weight_decay)
 
     def _with(self: Kind, coefficients: int) -> Kind:
@@ -119,32 +128,40 @@ class Scattered:
     ) -> Attachment:
         """Our WaveFT layers in place of the target Linears; the coefficients start at zero."""
         from sparse_peft.tuners.peft_attachment import PeftAttachment
-        from sparse_peft.tuners.targets import shapes_of
-        from sparse_peft.tuners.waveft import WaveFTConfig, touched_entries
+        from sparse_peft.tuners.targets import paths_by_component, shapes_of
+        from sparse_peft.tuners.waveft import touched_entries
 
         shapes = shapes_of(components, targets)
         counts = dict(zip(targets, self.counts(shapes), strict=True))
-        smaller = (
-            {} if self.proportional else {n: c for n, c in counts.items() if c < self.coefficients}
+        configs = {
+            component: self._config({path: counts[f"{component}/{path}"] for path in paths})
+            for component, paths in paths_by_component(targets).items()
+        }
+        return PeftAttachment(
+            components,
+            targets,
+            configs,
+            plan.seed,
+            touched_entries,
+            weight_decay=self.weight_decay,
         )
+
+    def _config(self, counts: Mapping[str, int]) -> "WaveFTConfig":
+        """PEFT's settings of one component, of whose weights these are the counts, by path."""
+        from sparse_peft.tuners.waveft import WaveFTConfig
+
+        own = not self.proportional  # or PEFT shares them out itself
+        smaller = {p: c for p, c in counts.items() if own and c < self.coefficients}
         wavelet = {} if self.wavelet is None else {"wavelet_family": self.wavelet}
-        config = WaveFTConfig(
+        return WaveFTConfig(
             n_frequency=self.coefficients,
-            n_frequency_pattern={f"^{re.escape(_path(n))}": c for n, c in smaller.items()},
+            n_frequency_pattern={f"^{re.escape(path)}": c for path, c in smaller.items()},
             scaling=self.scaling,
             use_idwt=self.wavelet is not None,
             random_loc_seed=self.random_loc_seed,
             per_layer_seed=self.per_layer_seed,
             proportional_parameters=self.proportional,
             **wavelet,
-        )
-        return PeftAttachment(
-            components,
-            targets,
-            config,
-            plan.seed,
-            touched_entries,
-            weight_decay=self.weight_decay,
         )
 
 

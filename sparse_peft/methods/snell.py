@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.maths.competition import Form
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import full_rank, matrices, not_negative, refuse_below
 from sparse_peft.tuners.snell_settings import SLABS, SnellSettings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SNELL:
         """The largest even rank within the budget; no larger than the widest weight has ranks."""
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, f"rank {SLABS}")
-        full = max(min(pair) for pair in matrices(shapes, self.label))
+        full = full_rank(shapes, self.label)
         return replace(self, rank=SLABS * max(1, min(budget // step, full // SLABS)))
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002

@@ -4,11 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, check_dropout, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import (
+    at_least,
+    check_dropout,
+    check_seed,
+    matrices,
+    not_negative,
+    refuse_below,
+)
 
 if TYPE_CHECKING:
     import torch
+
+TIMES = 20  # as many entries as all weights together the shared matrices may have, or
+ALWAYS = 2**25  # entries, if that is more
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class VeRA:
 
     def __post_init__(self) -> None:
         at_least("rank", self.rank, 1)
-        at_least("projection_prng_key", self.projection_prng_key, 0)
+        check_seed("projection_prng_key", self.projection_prng_key)
         check_dropout(self.dropout)
         not_negative("weight_decay", self.weight_decay)
 
@@ -57,19 +68,38 @@ class VeRA:
     def fit(self, budget: int, shapes: Shapes) -> "VeRA":
         """The largest rank within the budget.
 
-        No larger than the largest weight has entries: from there on the directions repeat.
+        No larger than the largest weight has entries: from there on the directions repeat. And not
+        so large that the shared matrices would dwarf the weights.
         """
         smallest, step = self.budget_range(shapes)
         refuse_below(smallest, budget, self.label, "rank 1")
         most = max(out * into for out, into in matrices(shapes, self.label))
-        return replace(self, rank=min((budget - self._outputs(shapes)) // step, most))
+        rank = (budget - self._outputs(shapes)) // step
+        return replace(self, rank=min(rank, most, self._highest(shapes)))
+
+    def _highest(self, shapes: Shapes) -> int:
+        """The rank from which on the shared matrices would be too large."""
+        pairs = matrices(shapes, self.label)
+        entries = sum(out * into for out, into in pairs)
+        widest = max(out for out, _ in pairs) + max(into for _, into in pairs)
+        return max(ALWAYS, TIMES * entries) // widest
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank."""
         return f"rank {self.rank}"
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
-        """Two vectors a weight; the shared matrices follow from the seed, so they are not kept."""
+        """Two vectors a weight; the shared matrices follow from the seed, so they are not kept.
+
+        Raises:
+            SpecError: these matrices would be far larger than the weights.
+        """
+        highest = self._highest(shapes)
+        if self.rank > highest:
+            raise SpecError(
+                f"rank is {self.rank}; expected {highest} at most here, or the shared matrices "
+                "would be far larger than the weights."
+            )
         count = self._outputs(shapes) + self.rank * len(shapes)
         return Footprint(active=count, stored=count, support=None, estimated=False)
 

@@ -7,7 +7,7 @@ from peft import AdaLoraConfig
 from peft.tuners.adalora import AdaLoraModel
 from torch import Tensor, nn
 
-from sparse_peft.tuners.changes import ADAPTER
+from sparse_peft.tuners.layout import ADAPTER
 from sparse_peft.tuners.peft_attachment import PeftAttachment
 from sparse_peft.tuners.targets import paths_by_component
 
@@ -63,10 +63,24 @@ class AdaLoraAttachment(PeftAttachment):
         return torch.stack(norms).mean().mul(self._orthogonality)
 
     def after_step(self, step: int) -> None:
-        """Update what each triplet is worth, and mask those that the schedule has no room for."""
+        """Update what each triplet is worth, and mask those that the schedule has no room for.
+
+        Gradients that overflowed say nothing of worth, and would spoil its averages for good: the
+        schedule goes on without them, and prunes nothing while there are no others.
+        """
+        finite = self._finite()
         for component in self._components:
-            # PEFT counts finished steps: at the last one it settles which triplets stay.
-            self._tuner(component).update_and_allocate(step + 1)
+            tuner = self._tuner(component)
+            config = tuner.peft_config[ADAPTER]
+            learns = step + 1 < config.total_step - config.tfinal
+            known = bool(tuner.rankallocator.exp_avg_ipt) or config.rank_pattern is not None
+            if finite if learns else known:
+                # PEFT counts finished steps: at the last one it settles which triplets stay.
+                tuner.update_and_allocate(step + 1)
+
+    def _finite(self) -> bool:
+        found = [param.grad.isfinite().all() for param in self._params if param.grad is not None]
+        return all(bool(each) for each in found)
 
     def _alive(self, component: str) -> dict[str, Tensor]:
         """Which triplets of each layer still do something, by its path; all before any pruning."""

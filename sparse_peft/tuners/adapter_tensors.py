@@ -29,7 +29,7 @@ def check_file(path: Path, largest: int = LARGEST_TEXT) -> None:
         raise BackboneError(f"{path} has {path.stat().st_size} bytes; at most {largest} are read.")
 
 
-def checked_tensors(path: Path) -> dict[str, Tensor]:
+def checked_tensors(path: Path, largest_header: int = LARGEST_TEXT) -> dict[str, Tensor]:
     """The tensors of a safetensors file: of a known type, and finite.
 
     Raises:
@@ -38,8 +38,10 @@ def checked_tensors(path: Path) -> dict[str, Tensor]:
     check_file(path, LARGEST_FILE)
     with path.open("rb") as file:
         header = int.from_bytes(file.read(8), "little")
-    if header > LARGEST_TEXT:
-        raise BackboneError(f"{path} declares a header of {header} bytes; at most {LARGEST_TEXT}.")
+    if header > largest_header:
+        raise BackboneError(
+            f"{path} declares a header of {header} bytes; at most {largest_header}."
+        )
     try:
         tensors: dict[str, Tensor] = load_file(path)
     except SafetensorError as error:
@@ -66,7 +68,7 @@ def add_differences(
     Raises:
         BackboneError: they do not fit the weights; nothing has changed.
     """
-    changes: list[tuple[Touched, Tensor, Tensor]] = []
+    changes: list[tuple[Touched, Tensor]] = []
     for component, paths in paths_by_component(targets).items():
         tensors = tensors_of[component]
         if tensors.keys() != {f"{p}.{part}" for p in paths for part in ("index", "difference")}:
@@ -74,18 +76,34 @@ def add_differences(
         for path in paths:
             weight = weight_of(components, f"{component}/{path}")
             index, difference = tensors[f"{path}.index"], tensors[f"{path}.difference"]
-            check_sparse(f"{folder / component}: {path}", index, difference, weight.numel())
-            changes.append((Touched(weight), index, difference))
-    for touched, index, difference in changes:
-        touched.add(index)
-        _, originals = touched.resolved()
-        touched.write(originals.float() + difference.to(originals.device))
+            where, touched = f"{folder / component}: {path}", Touched(weight)
+            check_sparse(where, index, difference, weight.numel())
+            touched.add(index)
+            changes.append((touched, changed_entries(where, touched.resolved()[1], difference)))
+    for touched, changed in changes:
+        touched.write(changed)
 
     def remove() -> None:
-        for touched, _, _ in changes:
+        for touched, _ in changes:
             touched.restore()
 
     return remove
+
+
+def changed_entries(where: str, originals: Tensor, difference: Tensor) -> Tensor:
+    """Entries of a weight with their differences added, in the weight's type.
+
+    Raises:
+        BackboneError: the type is too narrow for one of them.
+    """
+    exact = originals.to(torch.promote_types(originals.dtype, torch.float32))
+    changed = (exact + difference.to(exact)).to(originals.dtype)
+    if not torch.isfinite(changed).all():
+        raise BackboneError(
+            f"{where}: with the differences added, the weight overflows {originals.dtype}. "
+            "Open the base in a wider type."
+        )
+    return changed
 
 
 def put_weights(

@@ -5,7 +5,7 @@ from jaxtyping import Float
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor
 
-ADAPTER = "default"
+from sparse_peft.tuners.layout import ADAPTER
 
 
 def added(layer: BaseTunerLayer) -> Float[Tensor, "out in"]:

@@ -73,7 +73,9 @@ class GradientView(torch.Tensor):
         Raises:
             NotImplementedError: anything else.
         """
-        if function.overloadpacket is aten.add_ and args[1].shape == args[0].shape:
+        if function.overloadpacket is aten.detach:  # `.detach()` and `.data`
+            return GradientView(args[0], args[0].leaf, args[0].support)
+        if function.overloadpacket is aten.add_ and _is_like(args[1], args[0]):
             added = values_at(args[1], args[0].support()).to(args[0].leaf.dtype)
             args[0].entries.add_(added, **(kwargs or {}))
             return args[0]
@@ -85,6 +87,10 @@ class GradientView(torch.Tensor):
         mapped = tree_map_only(GradientView, lambda view: view.entries, (args, kwargs or {}))
         result = function(*mapped[0], **mapped[1])
         return args[0] if result is mapped[0][0] else result  # what works in place returns itself
+
+
+def _is_like(other: Any, view: GradientView) -> bool:
+    return isinstance(other, Tensor) and other.shape == view.shape
 
 
 def _acts_on_all_alike(args: tuple[Any, ...]) -> bool:

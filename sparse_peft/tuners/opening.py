@@ -17,6 +17,9 @@ def load(model: nn.Module, folder: str | Path) -> peft.PeftModel:
     Raises:
         ValueError: the folder holds an adapter that is neither WaveFT nor SNELL.
     """
-    if isinstance(peft.PeftConfig.from_pretrained(str(folder)), SnellConfig):
+    saved = peft.PeftConfig.from_pretrained(str(folder))
+    if isinstance(saved, SnellConfig):
         return peft.PeftModel.from_pretrained(model, str(folder))
+    if not isinstance(saved, peft.WaveFTConfig):
+        raise ValueError(f"{folder} holds a {saved.peft_type} adapter; expected WAVEFT or SNELL")
     return waveft.load(model, str(folder))

@@ -13,9 +13,9 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, cast_adapter_dty
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from sparse_peft.tuners.changes import ADAPTER, added
+from sparse_peft.tuners.changes import added
 from sparse_peft.tuners.footprint import Footprint
-from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
+from sparse_peft.tuners.layout import ADAPTER, PEFT_NAME, PEFT_PREFIX
 from sparse_peft.tuners.targets import module_at, paths_by_component
 
 
@@ -23,7 +23,7 @@ class PeftAttachment:
     """A tuner in each component, with one AdamW for them all; an `Attachment`.
 
     Args:
-        config: the tuner's settings; targets are filled in for each component.
+        config: the tuner's settings, or those of each component; targets are filled in.
         seed: of the tuner's own initialisation.
         touched: how many entries of its weight a tuner layer can change, if not all.
         weight_decay: of AdamW, decoupled, on the adapter's values alone.
@@ -34,7 +34,7 @@ class PeftAttachment:
         self,
         components: Mapping[str, nn.Module],
         targets: Sequence[str],
-        config: PeftConfig,
+        config: PeftConfig | Mapping[str, PeftConfig],
         seed: int,
         touched: Callable[[BaseTunerLayer], int] | None = None,
         *,
@@ -48,10 +48,19 @@ class PeftAttachment:
             for param in component.parameters()
         ]
         self._tuners: dict[str, BaseTuner] = {}
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(seed)
-            for name, paths in paths_by_component(targets).items():
-                self._tuners[name] = _inject(self._components[name], paths, config)
+        plain = {target: module_at(components, target) for target in targets}
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(seed)
+                for name, paths in paths_by_component(targets).items():
+                    own = config if isinstance(config, PeftConfig) else config[name]
+                    self._tuners[name] = _inject(self._components[name], paths, own)
+        except Exception:
+            for target, module in plain.items():
+                name, _, path = target.partition("/")
+                components[name].set_submodule(path, module)
+            self._thaw()
+            raise
         self._layers = {target: _layer_at(components, target) for target in targets}
         self._params = [
             param
@@ -181,6 +190,9 @@ class PeftAttachment:
                 tuner.merge_and_unload()
             else:
                 tuner.unload()
+        self._thaw()
+
+    def _thaw(self) -> None:
         for param, trained in self._trained_before:
             param.requires_grad_(trained)
 

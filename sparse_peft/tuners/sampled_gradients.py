@@ -1,6 +1,6 @@
 """The fast path of SO: of a weight's gradient, only the sampled entries are ever computed."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MethodType
 from typing import Any
@@ -27,19 +27,22 @@ def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> 
     """Make the model compute only those entries of weight gradients that `so` samples.
 
     A plain `nn.Linear` computes them from its input and the gradient of its output, so its weight
-    gradient never exists. Any other use of a weight (a convolution, a tied embedding), and a weight
-    of which more than `densest` is sampled, still makes the dense gradient, which is sampled and
-    freed at once, one tensor at a time.
+    gradient never exists. Any other use of a weight (a convolution, a tied embedding), a weight
+    with a hook, one that is named in `backward(inputs=...)`, and one of which more than `densest`
+    is sampled, still makes the dense gradient, which is sampled and freed at once, one tensor at a
+    time.
 
     Gradients add up until `so.step()` or a `zero_grad()`. `weight.grad` shows them to whatever
-    clips, scales or clears gradients; so.sampled[weight].grad are the entries themselves.
+    clips, scales or clears gradients; so.sampled[weight].grad are the entries themselves. The norm
+    that is clipped is that of the sampled entries alone: about sqrt(density) of the dense one.
 
     Where torch.distributed is initialised, all processes average their entries at the end of each
     backward pass. Wrap the model in DistributedDataParallel after this, if other parameters need
     it, or not at all.
 
     Raises:
-        ValueError: the model is wrapped in a way in which processes or threads would miss entries.
+        ValueError: the model is wrapped in a way in which processes or threads would miss entries,
+            or its gradients are sampled already, for this optimizer or another.
     """
     return SampledGradients(model, so, densest)
 
@@ -50,7 +53,13 @@ class SampledGradients:
     def __init__(self, model: nn.Module, so: SO, densest: float) -> None:
         if so.sampling is not None:
             raise ValueError("SO: its gradients are sampled already; remove() that first")
+        if any(_sampled_for(module) is not None for module in model.modules()):
+            raise ValueError(
+                "SO: this model's gradients are sampled for another optimizer; give all parameters "
+                "to one SO, in groups with options of their own, or remove() that first"
+            )
         self._so, self._densest = so, densest
+        self._linears: set[nn.Module] = set()
         self._views: dict[Tensor, GradientView] = {}
         self._averaging = Averaging(so, self._views)
         self._undo = [leave_to_us(model, so)]
@@ -60,11 +69,18 @@ class SampledGradients:
         for module in model.modules():
             # A class with a forward of its own, or one that somebody has replaced, may do anything
             # with its weight.
-            own = type(module).forward is nn.Linear.forward and "forward" not in vars(module)
-            if isinstance(module, nn.Linear) and own:
+            own = type(module).forward is nn.Linear.forward
+            if isinstance(module, nn.Linear) and own and _sampling_of(vars(module)) is not None:
+                del module.forward  # of the module that this one is a copy of
+            if isinstance(module, nn.Linear) and own and "forward" not in vars(module):
                 # A bound method goes with a copy of the module; the copy's weight is not SO's.
                 module.forward = MethodType(forward, module)  # type: ignore[method-assign]
+                self._linears.add(module)
                 self._undo.append(partial(delattr, module, "forward"))
+
+    def __contains__(self, module: nn.Module) -> bool:
+        """Whether the forward pass of this very module, not of one it was copied from, samples."""
+        return module in self._linears
 
     def take(self, params: Iterable[Tensor]) -> None:
         """Sample the gradients of these parameters of the optimizer, from nothing."""
@@ -120,19 +136,28 @@ class SampledGradients:
         def forward(linear: nn.Linear, x: Tensor) -> Tensor:
             weight = linear.weight
             wanted = weight in so.sampled and weight.requires_grad and torch.is_grad_enabled()
-            if not wanted or so.count(weight) > densest * weight.numel():
+            dense = weight._backward_hooks or self._others_hooks(weight)  # these want all entries
+            if not wanted or dense or so.count(weight) > densest * weight.numel():
                 return F.linear(x, weight, linear.bias)
             self._averaging.check(weight, x)
             leaf, now = self._fitting_leaf(weight), partial(so.support, weight)
             x, operand, bias = as_autocast(x, weight.detach(), linear.bias)
+            # Views, since autograd.grad does not tell whether it wants a leaf.
+            handles = weight.view_as(weight), leaf.view_as(leaf)
             result: Tensor = SampledLinear.apply(  # type: ignore[no-untyped-call]
-                x, operand, bias, leaf, now(), now
+                *handles, x, operand, bias, now(), now
             )
             return result
 
         # What is sampled changes from step to step; a compiled graph would keep the first.
         uncompiled: Callable[[nn.Linear, Tensor], Tensor] = torch.compiler.disable(forward)  # type: ignore[no-untyped-call]
+        uncompiled.sampling = self  # type: ignore[attr-defined]
         return uncompiled
+
+    def _others_hooks(self, weight: Tensor) -> bool:
+        """Whether anybody else waits for the gradient of a weight."""
+        hooks: dict[int, Any] = getattr(weight, "_post_accumulate_grad_hooks", None) or {}
+        return any(hook != self._fold for hook in hooks.values())
 
     def remove(self) -> None:
         """Let the model compute dense gradients again; those that are there are lost."""
@@ -142,7 +167,20 @@ class SampledGradients:
             param.grad = None
         self._so.sampled.clear()
         self._views.clear()
+        self._linears.clear()
         self._so.sampling = None
+
+
+def _sampling_of(attributes: Mapping[str, Any]) -> SampledGradients | None:
+    """Whose forward pass a module has, by its attributes."""
+    function = getattr(attributes.get("forward"), "__func__", None)
+    return getattr(function, "sampling", None)
+
+
+def _sampled_for(module: nn.Module) -> SampledGradients | None:
+    """What samples the gradient of a module; the forward pass of a copy is its original's."""
+    sampling = _sampling_of(vars(module))
+    return sampling if sampling is not None and module in sampling else None
 
 
 class SampledLinear(torch.autograd.Function):
@@ -151,17 +189,20 @@ class SampledLinear(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
+        whole: Float[Tensor, "out in"],  # noqa: ARG004
+        leaf: Float[Tensor, " k"],  # noqa: ARG004
         x: Float[Tensor, "*tokens in"],
         weight: Float[Tensor, "out in"],
         bias: Float[Tensor, " out"] | None,
-        leaf: Float[Tensor, " k"],  # noqa: ARG004
         support: Int32[Tensor, " k"],
         now: Callable[[], Tensor],
     ) -> Float[Tensor, "*tokens out"]:
         """The product.
 
         Args:
+            whole: only receives the dense gradient, where that is asked for and the leaf's is not.
             leaf: only receives the gradient of the sampled entries.
+            weight: detached, in the type of the product.
             support: flat indices of the sampled entries.
             now: tells what is sampled when the gradient comes, which must be the same.
         """
@@ -172,16 +213,16 @@ class SampledLinear(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of x, of the bias and of the sampled entries.
+        """Gradients of the sampled entries, of x and of the bias.
 
         Raises:
             RuntimeError: the optimizer has drawn a new support since the forward pass.
         """
         [dy] = gradients
         x, weight = ctx.saved_tensors
-        for_x, _, for_bias, for_leaf, _, _ = ctx.needs_input_grad
-        entries = None
-        flat_dy = dy.reshape(-1, dy.shape[-1])
+        _, _, for_x, _, for_bias, _, _ = ctx.needs_input_grad
+        for_whole, for_leaf = (_asked_for(node) for node, _ in ctx.next_functions[:2])
+        entries, flat_x, flat_dy = None, x.reshape(-1, x.shape[-1]), dy.reshape(-1, dy.shape[-1])
         if for_leaf:
             if ctx.now() is not ctx.support:
                 raise RuntimeError("SO stepped and drew new entries between forward and backward")
@@ -189,12 +230,18 @@ class SampledLinear(torch.autograd.Function):
             flat = ctx.support.long()
             rows = flat // x.shape[-1]
             columns = flat - rows * x.shape[-1]
-            entries = sampled_entries(x.reshape(-1, x.shape[-1]), flat_dy, rows, columns)
+            entries = sampled_entries(flat_x, flat_dy, rows, columns)
         return (
+            flat_dy.T @ flat_x if for_whole and not for_leaf else None,
+            entries,
             dy @ weight if for_x else None,
             None,
             flat_dy.sum(0) if for_bias else None,
-            entries,
             None,
             None,
         )
+
+
+def _asked_for(node: Any) -> bool:
+    """Whether the backward pass that is under way goes on to a node."""
+    return bool(torch._C._will_engine_execute_node(node))

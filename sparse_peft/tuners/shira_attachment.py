@@ -7,7 +7,7 @@ from peft import ShiraConfig
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 
-from sparse_peft.tuners.changes import ADAPTER
+from sparse_peft.tuners.layout import ADAPTER
 from sparse_peft.tuners.peft_attachment import PeftAttachment
 
 

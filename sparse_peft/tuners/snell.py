@@ -4,6 +4,7 @@ Importing this module makes SNELL known to PEFT by the string "SNELL": from then
 `get_peft_model(model, SnellConfig(...))` works and `PeftModel.from_pretrained` opens what it saved.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,9 @@ class SnellConfig(PeftConfig):  # type: ignore[misc]
             raise ValueError("layers_to_transform has no meaning where target_modules is a str")
         if self.layers_pattern and self.layers_to_transform is None:
             raise ValueError("layers_pattern needs layers_to_transform")
+        for ending, number in self.fused_splits.items():
+            if number < 1:
+                raise ValueError(f"fused_splits of {ending} is {number}; expected 1 or more")
         self.settings()
 
     def settings(self) -> SnellSettings:
@@ -79,7 +83,7 @@ class SnellConfig(PeftConfig):  # type: ignore[misc]
     def splits(self, path: str) -> int:
         """How many weights are fused in the module at a path."""
         for ending, number in self.fused_splits.items():
-            if path == ending or path.endswith(f".{ending}"):
+            if _ends(path, ending):
                 return number
         return 1
 
@@ -90,6 +94,23 @@ class SnellModel(BaseTuner):  # type: ignore[misc]
     prefix = "snell_"
     tuner_layer_cls = SnellLinear
     target_module_mapping: dict[str, list[str]] = {}  # noqa: RUF012  # targets are always named
+
+    def inject_adapter(
+        self, model: nn.Module, adapter_name: str, *args: Any, **settings: Any
+    ) -> None:
+        """Put our layers in place of their targets.
+
+        Raises:
+            ValueError: an ending in `fused_splits` is that of no target.
+        """
+        super().inject_adapter(model, adapter_name, *args, **settings)
+        for ending in self.peft_config[adapter_name].fused_splits:
+            if not any(_ends(path, ending) for path in self.targeted_module_names):
+                raise ValueError(f"fused_splits names {ending}, but no module that is tuned has it")
+        uses = Counter(id(param) for _, param in model.named_parameters(remove_duplicate=False))
+        for module in model.modules():
+            if isinstance(module, SnellLinear):
+                module.shared = uses[id(module.get_base_layer().weight)] > 1
 
     def _create_and_replace(
         self,
@@ -116,6 +137,10 @@ class SnellModel(BaseTuner):  # type: ignore[misc]
         if adapter_name not in self.active_adapters:
             made.requires_grad_(False)
         self._replace_module(parent, target_name, made, target)
+
+
+def _ends(path: str, ending: str) -> bool:
+    return path == ending or path.endswith(f".{ending}")
 
 
 PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = SnellConfig

@@ -10,6 +10,7 @@ from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor, nn
 
 from sparse_peft.maths.kernel_merge import rounds_products
+from sparse_peft.tuners.precision import product_type
 from sparse_peft.tuners.snell_product import SnellProduct, exact_type, split_update
 from sparse_peft.tuners.snell_settings import SLABS, SnellSettings
 
@@ -46,6 +47,7 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         self.snell_A = nn.ParameterDict()
         self.snell_B = nn.ParameterDict()
         self.snell_settings: dict[str, SnellSettings] = {}
+        self.shared = False  # whether other modules use the weight
         self.register_buffer("originals", None, persistent=False)
         self._disable_adapters = False
         self.merged_adapters: list[str] = []
@@ -136,8 +138,8 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         if type(self.base_layer) is not nn.Linear or weight.requires_grad:
             return False
         # With few digits an update is often less than the last one of the weight.
-        exact = _product_type(x) == torch.float64
-        exact |= _product_type(x) == torch.float32 and not rounds_products(x.device)
+        exact = product_type(x) == torch.float64
+        exact |= product_type(x) == torch.float32 and not rounds_products(x.device)
         same = x.dtype == weight.dtype == exact_type(self.snell_A[adapter])
         return exact and same and x.device == weight.device
 
@@ -146,7 +148,7 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         settings = self.snell_settings[adapter]
         share = settings.dropout if self.training else 0.0
         mask = torch.empty_like(x, dtype=torch.bool).bernoulli_(1 - share) if share else None
-        x = x.to(_product_type(x))
+        x = x.to(product_type(x))
         y = self._product(x, adapter, mask=mask, scale=1 / (1 - share))
         return drop_path(y, settings.drop_path) if self.training else y
 
@@ -167,13 +169,20 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     @torch.no_grad()
     def merge(self, safe_merge: bool = False, adapter_names: list[str] | None = None) -> None:
-        """Add updates to the weight, whose original is kept for `unmerge`."""
+        """Add updates to the weight, whose original is kept for `unmerge`.
+
+        Raises:
+            TypeError: the weight is quantised.
+            ValueError: it is shared, or would not be finite.
+        """
         names = [n for n in check_adapters_to_merge(self, adapter_names) if n in self.snell_A]
         if not names:
             return
         weight = self.get_base_layer().weight
         if not weight.is_floating_point():
             raise TypeError(f"a weight of type {weight.dtype} cannot take an update in")
+        if self.shared:
+            raise ValueError("the weight is shared: merging would change it for others, too")
         originals = weight.detach().clone() if self.originals is None else self.originals
         total = originals
         for name in self.merged_adapters + names:
@@ -198,14 +207,6 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "snell." + super().__repr__()
-
-
-def _product_type(x: Tensor) -> torch.dtype:
-    """The type in which a Linear would multiply x, autocast considered."""
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind) and x.dtype != torch.float64:
-        return torch.get_autocast_dtype(kind)
-    return x.dtype
 
 
 def drop_path(y: Float[Tensor, "samples *rest"], share: float) -> Float[Tensor, "samples *rest"]:

@@ -86,19 +86,36 @@ class SO(torch.optim.Optimizer):
         """Add parameters with options of their own; the others are the optimizer's defaults."""
         super().add_param_group(param_group)
         added = self.param_groups[-1]
-        _check(added)
-        self._place = {
-            param: (number, group)
-            for number, (group, param) in enumerate(
-                (group, param)
-                for group, options in enumerate(self.param_groups)
-                for param in options["params"]
-            )
-        }
+        try:
+            _check(added)
+        except Exception:
+            del self.param_groups[-1]
+            raise
+        self._number()
         if self._remember:
             self.originals.update({param: Touched(param) for param in added["params"]})
         if self.sampling is not None:
             self.sampling.take(added["params"])
+
+    def _number(self) -> None:
+        places = [
+            (param, group)
+            for group, options in enumerate(self.param_groups)
+            for param in options["params"]
+        ]
+        self._place = {param: (number, group) for number, (param, group) in enumerate(places)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle takes along: all but that gradients are sampled."""
+        kept = {"originals": self.originals, "_remember": self._remember}
+        return super().__getstate__() | kept
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Become a copy; `load_state_dict` comes here too, with moments and groups alone."""
+        super().__setstate__(state)
+        self.__dict__.setdefault("sampled", {})
+        self.__dict__.setdefault("sampling", None)
+        self._number()
 
     def count(self, param: Float[Tensor, "*shape"]) -> int:
         """How many entries of a tensor are sampled at a time."""

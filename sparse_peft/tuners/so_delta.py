@@ -23,19 +23,21 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int32
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from sparse_peft.errors import BackboneError
-from sparse_peft.tuners.adapter_tensors import check_sparse, checked_tensors
-from sparse_peft.tuners.entries import put_at, values_at
-from sparse_peft.tuners.layout import DELTA_TENSORS
+from sparse_peft.files import write_bytes
+from sparse_peft.tuners.adapter_tensors import changed_entries, check_sparse, checked_tensors
+from sparse_peft.tuners.entries import values_at
+from sparse_peft.tuners.layout import DELTA_HASHES, DELTA_TENSORS, HASH_DIGITS
 from sparse_peft.tuners.so import SO
 from sparse_peft.tuners.touched import Touched
 
 HEADER = "sparse_peft.delta"  # the key in the file's metadata
-DIGITS = 16  # of each hash: enough to tell weights apart, and headers stay small
+LARGEST_HEADER = 2**26  # bytes; a model of 100,000 tensors
 HASHED = (torch.float32, torch.bfloat16, torch.float16)  # types in which a base is opened
+assert len(HASHED) == DELTA_HASHES
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,13 @@ def difference_of(weight: Float[Tensor, "*shape"], touched: Touched) -> Differen
     index, originals = touched.resolved()
     now = values_at(weight.detach(), index)
     moved = now != originals
-    difference = now.float() - originals.float()
+    exact = torch.promote_types(now.dtype, torch.float32)  # rounded after the subtraction only
+    difference = (now.to(exact) - originals.to(exact)).float()
     return Difference(tuple(weight.shape), index[moved], difference[moved], originals[moved])
 
 
 def write_differences(path: Path, differences: Mapping[str, Difference]) -> None:
-    """Write differences by the names of their tensors."""
+    """Write differences by the names of their tensors; the file is whole or absent."""
     tensors = {}
     for name, found in differences.items():
         tensors[f"{name}.index"] = found.index.cpu()
@@ -68,7 +71,8 @@ def write_differences(path: Path, differences: Mapping[str, Difference]) -> None
         for name, found in differences.items()
     }
     # One key alone: several come in any order, and the same training would write other bytes.
-    save_file(tensors, path, metadata={HEADER: json.dumps(made_for, separators=(",", ":"))})
+    metadata = {HEADER: json.dumps(made_for, separators=(",", ":"))}
+    write_bytes(path, save(tensors, metadata))
 
 
 def save_delta(model: nn.Module, so: SO, path: str | Path) -> None:
@@ -79,7 +83,7 @@ def save_delta(model: nn.Module, so: SO, path: str | Path) -> None:
     """
     if not so.originals:
         raise ValueError("SO: make it with remember=True; without the originals there is no delta")
-    names: dict[Tensor, str] = {param: name for name, param in model.named_parameters()}
+    names: dict[Tensor, str] = {p: _plain(name) for name, p in model.named_parameters()}
     if not so.originals.keys() <= names.keys():
         raise ValueError("SO: it tunes parameters that this model does not have")
     found = {names[param]: difference_of(param, own) for param, own in so.originals.items()}
@@ -135,11 +139,12 @@ def load_delta(model: nn.Module, path: str | Path) -> LoadedDelta:
             nothing has changed.
     """
     path = Path(path)
-    tensors, made_for = checked_tensors(path), _made_for(path)
+    tensors, made_for = checked_tensors(path, LARGEST_HEADER), _made_for(path)
     expected = {f"{name}.{part}" for name in made_for for part in DELTA_TENSORS}
     if tensors.keys() != expected:
         raise BackboneError(f"{path}: its tensors are not those that its header names.")
-    weights = {name: _weight_named(name, model, path) for name in made_for}
+    named = {_plain(name): p for name, p in model.named_parameters(remove_duplicate=False)}
+    weights = {name: _weight_named(name, named, path) for name in made_for}
     if len(set(weights.values())) != len(weights):
         raise BackboneError(f"{path}: two of its tensors are one in this model.")
     changes = []
@@ -147,16 +152,13 @@ def load_delta(model: nn.Module, path: str | Path) -> LoadedDelta:
         index, difference = tensors[f"{name}.index"], tensors[f"{name}.difference"]
         check_sparse(f"{path}: {name}", index, difference, weight.numel())
         _check_base(f"{path}: {name}", made_for[name], weight, index.to(weight.device))
-        changes.append((weight, index, difference))
-    done = []
-    for weight, index, difference in changes:
         own = Touched(weight)
         own.add(index)
-        index, originals = own.resolved()
-        sums = originals.to(torch.promote_types(originals.dtype, torch.float32))
-        put_at(weight, index, (sums + difference.to(sums)).to(weight.dtype))
-        done.append((weight, own))
-    return LoadedDelta(done)
+        changed = changed_entries(f"{path}: {name}", own.resolved()[1], difference)
+        changes.append((weight, own, changed))
+    for _, own, changed in changes:
+        own.write(changed)
+    return LoadedDelta([(weight, own) for weight, own, _ in changes])
 
 
 def _made_for(path: Path) -> dict[str, list[Any]]:
@@ -164,9 +166,9 @@ def _made_for(path: Path) -> dict[str, list[Any]]:
         text = (file.metadata() or {}).get(HEADER)
     try:
         found = json.loads(text) if text is not None else None
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
-    entry_length = 1 + len(HASHED)
+    entry_length = 1 + DELTA_HASHES
     if not isinstance(found, dict) or not all(
         isinstance(entry, list) and len(entry) == entry_length for entry in found.values()
     ):
@@ -174,11 +176,15 @@ def _made_for(path: Path) -> dict[str, list[Any]]:
     return found
 
 
-def _weight_named(name: str, model: nn.Module, path: Path) -> nn.Parameter:
-    parameters = dict(model.named_parameters(remove_duplicate=False))
+def _plain(name: str) -> str:
+    """The name of a parameter without what torch.compile puts into it."""
+    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+
+
+def _weight_named(name: str, named: Mapping[str, nn.Parameter], path: Path) -> nn.Parameter:
     for candidate in (name, f"{name}.weight"):
-        if candidate in parameters:
-            return parameters[candidate]
+        if candidate in named:
+            return named[candidate]
     raise BackboneError(f"{path}: the model has no parameter called {name}.")
 
 
@@ -197,4 +203,4 @@ def _check_base(where: str, made_for: list[Any], weight: Tensor, index: Tensor) 
 def _hash(values: Tensor, dtype: torch.dtype) -> str:
     """A hash of values in a type; not NumPy's bytes, since it has no bfloat16."""
     raw = values.detach().to("cpu", dtype).contiguous().view(torch.uint8).numpy().tobytes()
-    return hashlib.sha256(raw).hexdigest()[:DIGITS]
+    return hashlib.sha256(raw).hexdigest()[:HASH_DIGITS]

@@ -10,7 +10,9 @@ from sparse_peft.tuners.entries import put_at, values_at
 class Touched:
     """A record of original values, by flat index, of the entries of one weight that may change.
 
-    Adding is cheap and waits for no device; entries that come again are sorted out when asked.
+    Entries that come again are sorted out when asked, and whenever there are twice as many new ones
+    as sorted ones. Any other `add` is cheap and waits for no device. How often it is not depends on
+    the logarithm of the record's size while that grows, and then is once in 2 / density draws.
 
     Args:
         index: entries that are remembered already, ascending.
@@ -26,6 +28,7 @@ class Touched:
         self._weight = weight
         self._index = [] if index is None else [index]
         self._originals = [] if originals is None else [originals]
+        self._pending = 0  # entries behind the first part
 
     @torch.no_grad()
     def add(self, index: Int[Tensor, " k"]) -> None:
@@ -33,6 +36,10 @@ class Touched:
         index = index.to(self._weight.device, torch.int32, non_blocking=True)
         self._index.append(index)
         self._originals.append(values_at(self._weight, index))
+        if len(self._index) > 1:
+            self._pending += index.numel()
+            if self._pending > 2 * self._index[0].numel():
+                self.resolved()
 
     def resolved(self) -> tuple[Int32[Tensor, " u"], Float[Tensor, " u"]]:
         """The touched entries, ascending, and their original values."""
@@ -44,6 +51,7 @@ class Touched:
         first[1:] = index[1:] != index[:-1]
         originals = torch.cat(self._originals)[order]
         self._index, self._originals = [index[first]], [originals[first]]
+        self._pending = 0
         return self._index[0], self._originals[0]
 
     @torch.no_grad()
@@ -57,4 +65,4 @@ class Touched:
         """Give the touched entries their original values, and forget them."""
         index, originals = self.resolved()
         put_at(self._weight, index, originals)
-        self._index, self._originals = [], []
+        self._index, self._originals, self._pending = [], [], 0

@@ -37,7 +37,7 @@ class WaveFTLinear(WaveFTAdapters):
         super().__init__(base_layer, *args, **settings)
         self.register_buffer("originals", None, persistent=False)
         self.register_state_dict_post_hook(_put_originals)
-        self.register_load_state_dict_pre_hook(lambda module, *_: module.restore())
+        self.register_load_state_dict_pre_hook(_restore_before_loading)
         self._hold(base_layer)
 
     def _hold(self, base: nn.Module) -> None:
@@ -222,6 +222,10 @@ class WaveFTLinear(WaveFTAdapters):
         if isinstance(weight, Tensor) and weight in _holders:
             _holders[weight].discard(self)
         return base
+
+
+def _restore_before_loading(module: WaveFTLinear, *_: Any) -> None:
+    module.restore()
 
 
 def _put_originals(

@@ -195,3 +195,49 @@ def test_a_file_of_another_architecture_is_refused_in_words(tmp_path: Path) -> N
     (tmp_path / "w.safetensors").write_bytes(b"no tensors")
     with pytest.raises(BackboneError, match="is damaged"):
         load_weights(old_empty(), tmp_path / "w.safetensors")
+
+
+def test_patches_of_another_size_are_refused_and_not_resampled(tmp_path: Path) -> None:
+    own = {"num_classes": 0, "depth": 1, "embed_dim": 48, "num_heads": 3}
+    other = timm.create_model("vit_tiny_patch16_224", patch_size=32, **own)
+    state = dict(other.state_dict())
+    pairs = {"w.pth": {"model": state}, "v.pth": moco(state)}
+    for name, made in pairs.items():
+        torch.save(made, tmp_path / name)
+    arrays = google(spread(timm.create_model("vit_tiny_patch16_224", patch_size=32,
+                                             **own | {"num_classes": 5})))  # fmt: skip
+    np.savez(tmp_path / "w.npz", **arrays)
+    for name in (*pairs, "w.npz"):
+        model = timm.create_model("vit_tiny_patch16_224", **own)
+        with pytest.raises(BackboneError, match=r"has shape .*32, 32\), not .*16, 16\)"):
+            load_weights(model, tmp_path / name)
+
+
+def test_pictures_of_another_size_resize_the_positions_alone(tmp_path: Path) -> None:
+    own = {"num_classes": 0, "depth": 1, "embed_dim": 48, "num_heads": 3}
+    other = timm.create_model("vit_tiny_patch16_224", img_size=112, **own)
+    flat = dict(other.state_dict())
+    flat["patch_embed.proj.weight"] = flat["patch_embed.proj.weight"].flatten(1)  # timm's first
+    torch.save(flat, tmp_path / "w.pth")
+    model = timm.create_model("vit_tiny_patch16_224", **own)
+    load_weights(model, tmp_path / "w.pth")
+    assert torch.equal(model.patch_embed.proj.weight, other.patch_embed.proj.weight)
+    assert model.pos_embed.shape[1] != other.pos_embed.shape[1]
+
+
+def test_windows_of_another_size_are_refused(tmp_path: Path) -> None:
+    other = timm.create_model("swin_tiny_patch4_window7_224", num_classes=0, img_size=448,
+                              window_size=14, **SWIN)  # fmt: skip
+    torch.save({"model": other.state_dict()}, tmp_path / "w.pth")
+    with pytest.raises(BackboneError, match=r"relative_position_bias_table has shape \(729, \d"):
+        load_weights(empty("swin_tiny_patch4_window7_224"), tmp_path / "w.pth")
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    model = old_vit()
+    model.norm.weight.data[3] = torch.nan
+    torch.save(dict(model.state_dict()), tmp_path / "w.pth")
+    np.savez(tmp_path / "w.npz", **google(model))
+    for name in ("w.pth", "w.npz"):
+        with pytest.raises(BackboneError, match="not finite"):
+            load_weights(old_empty(), tmp_path / name)

@@ -135,3 +135,14 @@ def test_on_cuda_nothing_waits_and_the_magnitudes_are_the_same() -> None:
     found = magnitudes_at(there, 100_000)
     torch.cuda.set_sync_debug_mode("default")
     assert tuple(value.cpu() for value in found) == in_order(matrix, 100_000)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_not_a_number_is_larger_than_all_numbers(dtype: torch.dtype) -> None:
+    matrix = torch.tensor([[2.0, -torch.nan, -1.0, torch.inf, torch.nan]], dtype=dtype)
+    expected = torch.tensor([1.0, 2.0, torch.inf, torch.nan, torch.nan, torch.nan], dtype=dtype)
+    for rank in range(5):
+        for found in (magnitudes_at(matrix, rank), by_digits(matrix.flatten(), rank)):
+            torch.testing.assert_close(
+                torch.stack(found), expected[rank : rank + 2], equal_nan=True
+            )

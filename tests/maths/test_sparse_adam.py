@@ -126,3 +126,13 @@ def test_the_expected_union_is_what_drawing_gives():
     assert expected_union(size, count, refreshes) == pytest.approx(union.numel(), rel=0.02)
     assert expected_union(size, size, 3) == size
     assert expected_union(size, count, 1) == pytest.approx(count)
+
+
+@pytest.mark.parametrize("prune", ["after", "before"])
+def test_without_eps_what_does_not_move_stays_a_number(prune):
+    support = torch.tensor([[0, 1, 2]]).int()
+    moments = Moments(support.clone(), torch.zeros(1, 3), torch.zeros(1, 3))
+    adam = Adam(lr=0.1, betas=(0.9, 0.999), eps=0.0, step=1)
+    _, index, change = sparse_adam(moments, support, torch.ones(1, 3), adam, prune)
+    moved = torch.zeros(3).index_add_(0, index[0], change[0])
+    torch.testing.assert_close(moved, torch.full((3,), -0.1))

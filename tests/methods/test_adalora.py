@@ -1,5 +1,6 @@
 """AdaLoRA prunes for real, step for step as PEFT's own allocator does when it is asked to."""
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -198,3 +199,47 @@ def test_the_budget_counts_the_rank_at_the_start(budget: int, ranks: tuple[int, 
 def test_impossible_settings_are_refused_in_words(settings: dict[str, float], words: str) -> None:
     with pytest.raises(SpecError, match=words):
         AdaLoRA(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("spoiled", [{0}, {0, 1, 8}, {20}])
+def test_steps_whose_gradients_overflowed_do_not_stop_the_pruning(spoiled: set[int]) -> None:
+    parts = components()
+    method = replace(METHOD, warmup=0.0)
+    attachment = method.attach(parts, TARGETS, PLAN)
+    assert isinstance(attachment, AdaLoraAttachment)
+    optimizer = attachment.optimizer(LR)
+    for step in range(PLAN.steps):
+        (loss(parts["net"]) + attachment.penalty()).backward()
+        if step in spoiled:  # a scaler leaves out the step of the optimizer
+            attachment.leaves()[0].grad[0] = torch.inf  # type: ignore[index]
+        else:
+            optimizer.step()
+        attachment.after_step(step)
+        optimizer.zero_grad()
+        averages = attachment._tuner("net").rankallocator.exp_avg_unc.values()
+        assert all(average.isfinite().all() for average in averages)
+    assert sum(attachment.ranks().values()) == METHOD.target_rank * len(TARGETS)
+
+
+def test_where_every_step_overflows_nothing_is_pruned() -> None:
+    parts = components()
+    attachment = METHOD.attach(parts, TARGETS, PLAN)
+    assert isinstance(attachment, AdaLoraAttachment)
+    for step in range(PLAN.steps):
+        for leaf in attachment.leaves():
+            leaf.grad = torch.full_like(leaf, torch.nan)
+        attachment.after_step(step)
+    assert set(attachment.ranks().values()) == {METHOD.init_rank}
+
+
+def test_the_greatest_pruning_that_is_allowed_opens_again(tmp_path: Path) -> None:
+    plan = Plan(steps=20, seed=5)
+    method = AdaLoRA(init_rank=64, target_rank=1, warmup=0.0)
+    trained(method, components(), plan).save(tmp_path)
+    write_card(tmp_path, method, "toy", SHA, TARGETS, plan)
+    open_adapter(tmp_path, components(), SHA)
+    with pytest.raises(SpecError, match="init_rank is 65 and target_rank 1; expected at most 64"):
+        AdaLoRA(init_rank=65, target_rank=1)
+    wide = {"net/0": (400, 400)}
+    fitted = AdaLoRA(init_rank=128, target_rank=2).fit(801 * 95, wide)
+    assert (fitted.init_rank, fitted.target_rank) == (95, 2)

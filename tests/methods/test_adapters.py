@@ -14,6 +14,7 @@ from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Method, Plan
 from sparse_peft.methods.so import SO
 from sparse_peft.methods.waveft import WaveFT
+from sparse_peft.tuners import peft_attachment
 
 SHA = "ab" * 32
 PLAN = Plan(steps=4, seed=0)
@@ -197,3 +198,45 @@ def test_indices_that_do_not_fit_are_refused(index, tmp_path):
     tensors["0.difference"] = torch.ones(2)
     save_file(tensors, path)
     refused(tmp_path, "ascending int32 indices below 60")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"plan": {"steps": 4, "seed": 2**70}}, "more than 63 bits"),
+        ({"plan": {"steps": 4, "seed": -(2**70)}}, "more than 63 bits"),
+        ({"plan": {"steps": 10**400, "seed": 0}}, "a number of steps that none can have"),
+        ({"plan": {"steps": -1, "seed": 0}}, "a number of steps that none can have"),
+        ({"settings": {"rank": 2, "alpha": 1e308}}, "alpha is 1e\\+308; expected 1e\\+09 at most"),
+    ],
+)
+def test_numbers_that_nothing_can_work_with_are_refused_in_words(changes, words, tmp_path):
+    saved(tmp_path, LoRA(rank=2))
+    path = tmp_path / "adapter.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    refused(tmp_path, words)
+
+
+def test_a_method_that_cannot_be_attached_here_leaves_the_backbone_as_it_was(tmp_path, monkeypatch):
+    saved(tmp_path, LoRA(rank=2))
+    inject = peft_attachment.cast_adapter_dtype
+
+    def fails(component: nn.Module, *rest: str) -> None:
+        inject(component, *rest)
+        raise ValueError("no room")
+
+    monkeypatch.setattr(peft_attachment, "cast_adapter_dtype", fails)
+    refused(tmp_path, "its card does not fit this backbone")
+
+
+def test_what_has_been_merged_or_removed_cannot_be_taken_out_again(method, tmp_path):
+    saved(tmp_path, method)
+    for first in ("merge", "remove"):
+        parts = components()
+        opened = open_adapter(tmp_path, parts, SHA)
+        getattr(opened, first)()
+        after = output(parts)
+        for second in (opened.merge, opened.remove):
+            with pytest.raises(RuntimeError, match="removed or merged before"):
+                second()
+        assert torch.equal(output(parts), after)

@@ -1,7 +1,11 @@
 """FourierFT: a random start as published, or one from zero; small weights take all they hold."""
 
+from pathlib import Path
+
+import peft
 import pytest
 import torch
+from torch import nn
 
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.fourierft import FourierFT
@@ -41,3 +45,42 @@ def test_a_small_weight_takes_what_it_can_hold_and_the_rest_goes_to_the_others()
 def test_impossible_settings_are_refused_by_name(settings: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=f"^{next(iter(settings))} is "):
         FourierFT(**settings)  # type: ignore[arg-type]
+
+
+def test_weights_of_one_path_in_two_components_have_counts_of_their_own() -> None:
+    shapes = {"text/0": (8, 8), "visual/0": (64, 64)}
+    parts: dict[str, nn.Module] = {
+        "text": nn.Sequential(nn.Linear(8, 8)), "visual": nn.Sequential(nn.Linear(64, 64))
+    }  # fmt: skip
+    method = FourierFT(frequencies=1000)
+    attachment = method.attach(parts, list(shapes), PLAN)
+    assert method.counts(shapes) == [64, 1000]
+    assert attachment.measured() == method.footprint(shapes, PLAN)
+
+
+def nested() -> nn.Module:
+    """Paths that are ends of others, one that differs by its dot alone, and counts of all kinds."""
+    sizes = {"fc": 8, "block.fc": 64, "block.inner.fc": 16, "inner.fc": 24, "blockxfc": 4}
+    net = nn.Module()
+    for path, size in sizes.items():
+        *folders, last = path.split(".")
+        place = net
+        for folder in folders:
+            if not hasattr(place, folder):
+                place.add_module(folder, nn.Module())
+            place = place.get_submodule(folder)
+        place.add_module(last, nn.Linear(size, size))
+    return net
+
+
+def test_a_weight_whose_path_ends_another_ones_has_a_count_of_its_own(tmp_path: Path) -> None:
+    targets = ["m/fc", "m/block.fc", "m/block.inner.fc", "m/inner.fc", "m/blockxfc"]
+    method = FourierFT(frequencies=400)
+    parts = {"m": nested()}
+    attachment = method.attach(parts, targets, PLAN)
+    wanted = {"fc": 64, "block.fc": 400, "block.inner.fc": 256, "inner.fc": 400, "blockxfc": 16}
+    attachment.save(tmp_path)
+    opened = peft.PeftModel.from_pretrained(nested(), tmp_path / "m")
+    for net in (parts["m"], opened.base_model.model):
+        for path, count in wanted.items():
+            assert len(net.get_submodule(path).fourierft_spectrum["default"]) == count

@@ -61,3 +61,19 @@ def test_wrong_settings_are_refused():
                 kind(**wrong)
     with pytest.raises(SpecError, match="db39"):
         WaveFT(wavelet_family="db39")
+
+
+@pytest.mark.parametrize("kind", [WaveFT, SparseWeight])
+def test_weights_of_one_path_in_two_components_have_counts_of_their_own(kind):
+    shapes = {"text/0": (8, 8), "visual/0": (64, 64)}
+    parts = {name[:-2]: nn.Sequential(nn.Linear(*shape)) for name, shape in shapes.items()}
+    chosen = kind(coefficients=1000)
+    assert chosen.counts(shapes) == [64, 1000]
+    attachment = chosen.attach(parts, list(shapes), PLAN)
+    assert attachment.measured() == chosen.footprint(shapes, PLAN)
+
+
+def test_seeds_and_scales_beyond_all_use_are_refused():
+    for wrong in ({"random_loc_seed": 2**63}, {"scaling": 1e308}, {"weight_decay": float("inf")}):
+        with pytest.raises(SpecError, match=next(iter(wrong))):
+            WaveFT(**wrong)

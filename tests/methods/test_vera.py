@@ -60,3 +60,15 @@ def test_a_budget_becomes_the_largest_rank_within_it() -> None:
 def test_impossible_settings_are_refused_by_name(settings: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=f"^{next(iter(settings))} is "):
         VeRA(**settings)  # type: ignore[arg-type]
+
+
+def test_shared_matrices_far_larger_than_the_weights_are_refused_before_they_are_made(
+    tmp_path: Path,
+) -> None:
+    trained(VeRA(rank=6), components()).save(tmp_path)
+    rank = 2**25 // 36 + 1  # as wide and as high as SHAPES at the most
+    write_card(tmp_path, VeRA(rank=rank), "toy", SHA, TARGETS, PLAN)
+    with pytest.raises(BackboneError, match=f"rank is {rank}; expected {rank - 1} at most here"):
+        open_adapter(tmp_path, components(), SHA)
+    thin = {"net/0": (4096, 4096)}
+    assert VeRA().fit(10**9, thin).rank == 20 * 4096**2 // 8192

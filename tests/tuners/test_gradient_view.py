@@ -91,6 +91,7 @@ def test_what_would_need_the_whole_gradient_is_refused():
         lambda grad: grad.mul_(torch.ones(16, 12)),
         lambda grad: torch.linalg.vector_norm(grad, dim=1),
         lambda grad: grad.clone(),
+        lambda grad: grad.add_(1.0),
     ):
         with pytest.raises(NotImplementedError, match="holds its sampled entries only"):
             wrong(weight.grad)
@@ -139,3 +140,17 @@ def test_a_scaler_unscales_before_clipping_and_leaves_out_steps_that_overflowed(
     scaler = torch.amp.GradScaler("cpu", init_scale=2.0**10)
     assert difference(trained(scaler, unscale), trained(None, unscale)) < 1e-6
     assert scaler.get_scale() == 2.0**9  # halved once: it saw the overflow
+
+
+@pytest.mark.parametrize("norm_type", [2, 1.0, float("inf")])
+def test_norms_by_hand_are_those_of_the_sampled_entries(norm_type):
+    model, so = sampled()
+    for param in model.parameters():
+        expected = so.sampled[param].grad.norm(norm_type)
+        for view in (param.grad, param.grad.data, param.grad.detach(), param.grad.detach().data):
+            assert type(view) is GradientView
+            assert torch.equal(view.norm(norm_type), expected)
+    before = entries(so)
+    for param in model.parameters():
+        param.grad.data.mul_(0.5)
+    assert torch.equal(entries(so), before * 0.5)

@@ -52,5 +52,5 @@ def test_it_opens_with_our_layers_to_the_same_output(
 
 def test_another_kind_of_adapter_is_refused(tmp_path: Path) -> None:
     saved(peft.LoraConfig(r=2, target_modules=TARGETS), tmp_path)
-    with pytest.raises(ValueError, match="LORA"):
+    with pytest.raises(ValueError, match="LORA adapter; expected WAVEFT or SNELL"):
         load(net(), tmp_path)

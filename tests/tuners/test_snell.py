@@ -249,3 +249,23 @@ def test_what_is_no_linear_is_refused_in_words():
 def test_a_sparsity_that_leaves_a_layer_nothing_is_refused():
     with pytest.raises(SpecError, match="zeroes all 312 entries"):
         tuned(sparsity=0.999, form="paper", target_modules=["0"])
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [({"qvk": 3}, "fused_splits names qvk"), ({"0": 0}, "of 0 is 0"), ({"0": -1}, "of 0 is -1")],
+)
+def test_fused_splits_that_mean_nothing_are_refused(splits, words):
+    with pytest.raises(ValueError, match=words):
+        tuned(fused_splits=splits)
+
+
+def test_a_weight_that_others_use_takes_no_update_in():
+    base = net()
+    base.append(nn.Linear(*SIZES[:2]))
+    base[3].weight = base[0].weight
+    before = base[0].weight.clone()
+    model = peft.get_peft_model(base, SnellConfig(r=4, target_modules=["0"]))
+    with pytest.raises(ValueError, match="the weight is shared"):
+        model.merge_adapter()
+    assert torch.equal(base[3].weight, before)

@@ -1,5 +1,7 @@
+import copy
 import io
 import math
+import pickle
 
 import pytest
 import torch
@@ -7,6 +9,7 @@ from small_nets import batches, difference, net, train
 from torch import Tensor, nn
 
 from sparse_peft.maths.sparse_adam import Adam, PlainState, plain_sparse_adam
+from sparse_peft.tuners.sampled_gradients import sampled_gradients
 from sparse_peft.tuners.so import SO
 
 BYTES_PER_ENTRY = 17
@@ -280,3 +283,43 @@ def test_a_density_that_changes_while_training_is_refused():
     so.param_groups[0]["density_ratio"] = 0.5
     with pytest.raises(ValueError, match="density_ratio cannot change"):
         so.step()
+
+
+def test_a_group_that_is_refused_leaves_nothing_behind():
+    so = SO([nn.Parameter(torch.zeros(3))])
+    for wrong in ({"T": 0}, {"density_ratio": "all"}):
+        with pytest.raises((ValueError, TypeError)):
+            so.add_param_group({"params": [nn.Parameter(torch.zeros(5))], **wrong})
+    assert len(so.param_groups) == 1
+    so.refresh()
+    so.add_param_group({"params": [nn.Parameter(torch.zeros(5))]})
+    assert len(so.param_groups) == 2
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))])
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_copy_of_model_and_optimizer_trains_on_as_they_do(way, fast):
+    model, rows = net(torch.float64), batches(20)
+    so = SO(model.parameters(), lr=1e-2, T=3, remember=True)
+    handle = sampled_gradients(model, so) if fast else None
+    train(model, so, rows[:10])
+    if handle is not None and way is not copy.deepcopy:
+        handle.remove()  # a forward pass of ours is no name that a pickle could hold
+    again, other = way((model, so))
+    train(model, so, rows[10:])
+    assert difference(model, again) > 0
+    train(again, other, rows[10:])
+    assert difference(model, again) < 1e-12
+    other.restore()
+    assert difference(again, net(torch.float64)) == 0
+
+
+def test_a_copy_of_the_optimizer_alone_steps_and_clears():
+    so = SO(net().parameters())
+    for other in (copy.deepcopy(so), pickle.loads(pickle.dumps(so))):
+        [group] = other.param_groups
+        for param in group["params"]:
+            param.grad = torch.ones_like(param)
+        other.step()
+        other.zero_grad()
+        assert all(param.grad is None for param in group["params"])

@@ -1,10 +1,14 @@
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from sparse_peft.errors import BackboneError
 from sparse_peft.methods.method import Plan
 from sparse_peft.methods.so import SO
+from sparse_peft.tuners.adapter_tensors import add_differences
 from sparse_peft.tuners.gradient_view import GradientView
+from sparse_peft.tuners.layout import DELTA_NAME
 from sparse_peft.tuners.so_attachment import SOAttachment
 
 TARGETS = ("net/conv", "net/linear")
@@ -92,3 +96,34 @@ def test_its_state_needs_its_optimizer():
     attachment = SO().attach(components(), TARGETS, Plan(steps=1, seed=0))
     with pytest.raises(ValueError, match="make the optimizer first"):
         attachment.state()
+
+
+def test_a_small_change_of_double_weights_is_saved_and_opened_as_it_is(tmp_path):
+    parts, fresh = components(torch.float64), components(torch.float64)
+    attachment = SO(density=0.1).attach(parts, TARGETS, Plan(steps=3, seed=0))
+    so = attachment.optimizer(1e-9)
+    parts["net"](torch.randn(2, 3, 6, 6).double()).square().sum().backward()
+    so.step()
+    attachment.save(tmp_path)
+    tensors = load_file(tmp_path / "net" / DELTA_NAME)
+    remove = add_differences(fresh, TARGETS, {"net": tensors}, tmp_path)
+    base = components(torch.float64)["net"].linear.weight
+    wanted = parts["net"].linear.weight - base
+    assert wanted.abs().max() > 0
+    torch.testing.assert_close(fresh["net"].linear.weight - base, wanted, rtol=2e-7, atol=1e-15)
+    assert attachment.change("net/linear").count_nonzero() == wanted.count_nonzero()
+    remove()
+    assert torch.equal(fresh["net"].linear.weight, base)
+
+
+def test_differences_that_overflow_a_half_are_refused_and_change_nothing(tmp_path):
+    parts, before = components(torch.float16), components(torch.float16)
+    where = torch.zeros(1, dtype=torch.int32)
+    tensors = {
+        f"{name}.{part}": value
+        for name, size in (("conv", 1.0), ("linear", 1e6))
+        for part, value in (("index", where), ("difference", torch.tensor([size])))
+    }
+    with pytest.raises(BackboneError, match=r"overflows torch\.float16"):
+        add_differences(parts, TARGETS, {"net": tensors}, tmp_path)
+    assert all(map(torch.equal, parts["net"].parameters(), before["net"].parameters()))

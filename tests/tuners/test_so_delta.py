@@ -1,3 +1,5 @@
+import copy
+import errno
 import json
 
 import pytest
@@ -7,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from small_nets import batches, net, train
 from torch import Tensor, nn
 
+from sparse_peft import files
 from sparse_peft.errors import BackboneError
 from sparse_peft.tuners.sampled_gradients import sampled_gradients
 from sparse_peft.tuners.so import SO
@@ -47,6 +50,9 @@ def test_a_loaded_delta_is_the_training_and_is_removed_bit_for_bit(dtype, tmp_pa
     for name, now in bits(fresh).items():
         expected = model.state_dict()[name]
         torch.testing.assert_close(now, expected, rtol=1e-6, atol=1e-7)
+        change, wanted = now.double() - base[name].double(), expected.double() - base[name].double()
+        spacing = torch.finfo(dtype).eps * expected.abs().max()
+        torch.testing.assert_close(change, wanted, rtol=2e-7, atol=2 * spacing.item())
         assert torch.equal(now != base[name], expected != base[name])
     assert not same(bits(fresh), base)
     loaded.remove()
@@ -215,3 +221,78 @@ def test_a_resumed_training_saves_the_same_delta(tmp_path):
     assert resumed.read_bytes() == whole.read_bytes()
     other.restore()
     assert same(bits(again), bits(net()))
+
+
+def test_a_small_change_of_double_weights_is_not_rounded_away(tmp_path):
+    model, base = net(torch.float64), net(torch.float64)
+    so = SO(model.parameters(), lr=1e-9, density_ratio=0.1, remember=True)
+    train(model, so, batches(3))
+    save_delta(model, so, tmp_path / "delta.safetensors")
+    loaded = net(torch.float64)
+    load_delta(loaded, tmp_path / "delta.safetensors")
+    wanted = model[1].weight - base[1].weight
+    assert wanted.abs().max() > 0
+    torch.testing.assert_close(loaded[1].weight - base[1].weight, wanted, rtol=2e-7, atol=1e-15)
+
+
+def test_a_model_of_many_small_tensors_is_saved_and_opened(tmp_path):
+    names = [f"transformer_layer_{number:05d}_mlp_expert" for number in range(3500)]
+    model = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in names})
+    base = copy.deepcopy(model)
+    so = SO(model.parameters(), density_ratio=1.0, lr=0.1, remember=True)
+    for param in model.parameters():
+        param.grad = torch.ones_like(param)
+    so.step()
+    save_delta(model, so, tmp_path / "delta.safetensors")
+    load_delta(base, tmp_path / "delta.safetensors")
+    assert same(bits(base), bits(model))
+
+
+def test_a_compiled_model_has_the_names_of_its_plain_one(saved, tmp_path):
+    model, so = trained()
+    save_delta(torch.compile(model, backend="eager"), so, tmp_path / "compiled.safetensors")
+    assert (tmp_path / "compiled.safetensors").read_bytes() == saved.read_bytes()
+    fresh = net()
+    fresh[1] = torch.compile(fresh[1], backend="eager")
+    plain = net()
+    load_delta(fresh, saved)
+    load_delta(plain, saved)
+    assert torch.equal(fresh[1].weight, plain[1].weight)
+
+
+def test_a_header_of_endless_nesting_is_refused(saved):
+    save_file(load_file(saved), saved, metadata={HEADER: "[" * 100_000})
+    with pytest.raises(BackboneError, match="no delta of SO"):
+        load_delta(net(), saved)
+
+
+def test_a_difference_that_overflows_the_weight_is_refused_and_changes_nothing(tmp_path):
+    base = nn.Linear(4, 4, bias=False).half()
+    model = copy.deepcopy(base)
+    so = SO(model.parameters(), density_ratio=1.0, remember=True)
+    model.weight.grad = torch.ones_like(model.weight)
+    so.step()
+    save_delta(model, so, tmp_path / "delta.safetensors")
+    with safe_open(tmp_path / "delta.safetensors", "pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(tmp_path / "delta.safetensors")
+    tensors["weight.difference"][0] = 1e6
+    save_file(tensors, tmp_path / "delta.safetensors", metadata=metadata)
+    before = bits(base)
+    with pytest.raises(BackboneError, match=r"overflows torch\.float16"):
+        load_delta(base, tmp_path / "delta.safetensors")
+    assert same(bits(base), before)
+
+
+def test_a_failing_disk_leaves_the_delta_that_was_there(saved, monkeypatch):
+    model, so = trained(steps=3)
+    before = saved.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(files.disk, "fsync", fail)
+    with pytest.raises(files.DiskError, match=r"delta\.safetensors could not be written"):
+        save_delta(model, so, saved)
+    assert saved.read_bytes() == before
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]

@@ -1,6 +1,7 @@
 """The forms of the layer, and what goes beyond PEFT's own; the rest is in test_waveft.py."""
 
 import json
+import pickle
 import subprocess
 import sys
 
@@ -345,3 +346,22 @@ def test_on_cuda_the_profiler_sees_no_wait_and_no_dense_update_in_a_step(family)
     sizes = [event.nbytes() for event in events if event.name() == "[memory]"]
     assert sizes
     assert max(sizes) < 1024 * 1024 * 4
+
+
+@pytest.mark.parametrize("family", ["db1", "db38"])
+def test_a_pickled_model_is_the_same_model(family):
+    model = tuned(net(), wavelet_family=family)
+    expected = model(inputs())
+    again = pickle.loads(pickle.dumps(model))
+    assert torch.equal(again(inputs()), expected)
+    state = again.state_dict()
+    again.load_state_dict(state)
+    assert torch.equal(again.unload()[0].weight, net()[0].weight)
+
+
+def test_autocast_leaves_doubles_alone_as_it_does_in_a_plain_linear():
+    model = tuned(net(torch.float64))
+    x = inputs().double()
+    expected = model(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(x), expected)

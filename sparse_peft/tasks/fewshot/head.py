@@ -231,10 +231,10 @@ class HeadedAttachment:
             own[name][part] = state[key]
         for name, value in self.head.values.items():
             value.data.copy_(own[name].pop("value"))
-            self._own.state[value].update(
-                {k: t.clone() if t.ndim == 0 else t.to(value.device, copy=True)
-                 for k, t in own[name].items()}
-            )  # fmt: skip
+            self._own.state[value] = {
+                key: moment.clone() if moment.ndim == 0 else moment.to(value.device, copy=True)
+                for key, moment in own[name].items()
+            }
         self._method.load(
             {k.removeprefix(METHOD): v for k, v in state.items() if k.startswith(METHOD)}
         )

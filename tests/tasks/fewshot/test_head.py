@@ -184,3 +184,13 @@ def test_what_is_saved_classifies_and_lends_its_token(tmp_path: Path) -> None:
         read_head(tmp_path, 8, 4, CPU)
     save_file({"weight": torch.zeros(3, 8), "bias": torch.zeros(3)}, tmp_path / "head.safetensors")
     assert read_head(tmp_path, 8, 3, CPU).lend_token(None)() is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_state_from_before_the_first_step_leaves_no_moments_behind(method: str) -> None:
+    bench = Bench(method)
+    start = bench.whole.state()
+    losses = bench.train(4)
+    bench.whole.load(start)
+    bench.progress = Progress()
+    assert bench.train(4) == losses
