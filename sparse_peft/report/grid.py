@@ -68,15 +68,19 @@ def mark(look: Identity, side: int) -> Image.Image:
     pen = ImageDraw.Draw(image)
     width = round(1.6 * unit)
     for part in parts(look.mark):
-        paint: dict[str, Any] = (
-            {"fill": look.light} if part.filled else {"outline": look.light, "width": width}
-        )
         if isinstance(part, Circle):
+            paint: dict[str, Any] = (
+                {"fill": look.light} if part.filled else {"outline": look.light, "width": width}
+            )
             reach = part.radius + (0 if part.filled else 0.8)
             box = [(part.x - reach) * unit, (part.y - reach) * unit]
             pen.ellipse([*box, box[0] + 2 * reach * unit, box[1] + 2 * reach * unit], **paint)
-        else:
-            pen.polygon([(x * unit, y * unit) for x, y in part.points], **paint)
+            continue
+        points = [(x * unit, y * unit) for x, y in part.points]
+        if part.filled:
+            pen.polygon(points, fill=look.light)
+        else:  # a polygon's own outline lies inside it: nothing of one with two corners
+            pen.line([*points, points[0]], fill=look.light, width=width, joint="curve")
     return image.resize((side, side), Image.Resampling.BOX)
 
 

@@ -76,6 +76,14 @@ def test_every_mark_is_drawn_in_its_colour(name: str) -> None:
     assert {tuple(int(c) for c in pixel) for pixel in inked} == {wanted}
 
 
+def test_every_mark_has_a_shape_of_its_own() -> None:
+    looks = identities([(name, "lora") for name in MEMBERS]).values()
+    drawn = {look.mark: np.array(grid.mark(look, 24))[..., 3] > 127 for look in looks}
+    for name, one in drawn.items():
+        for other, two in drawn.items():
+            assert name == other or (one != two).sum() > 12, (name, other)
+
+
 def test_a_long_prompt_is_cut_and_stays_in_its_row(tmp_path: Path) -> None:
     long = "a photo of sks dog " + "very " * 200
     value, out = made(tmp_path, 64, prompts=(long, "W" * 300))
