@@ -91,13 +91,13 @@ def expected_bytes(
     own = method.keeps in (DELTA_TENSORS, FULL_TENSORS)
     prefix, config = ("", 0) if own else (PEFT_PREFIX, CONFIG_BYTES)
     numbers = NUMBER_BYTES * footprint.stored
-    kept = {target: tensors_of(method, shape) for target, shape in shapes.items()}
-    each = footprint.stored // sum(map(len, kept.values()))
-    entry = f'"":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
-    names = sum(
-        len(f"{prefix}{target.partition('/')[2]}.{name}{entry}")
-        for target, found in kept.items()
-        for name in found
+    kept = {shape: tensors_of(method, shape) for shape in set(shapes.values())}
+    count = sum(len(kept[shape]) for shape in shapes.values())
+    each = footprint.stored // count
+    entry = f'{prefix}."":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
+    names = count * len(entry) + sum(
+        len(kept[shape]) * len(target.partition("/")[2]) + sum(map(len, kept[shape]))
+        for target, shape in shapes.items()
     )
     if method.keeps == DELTA_TENSORS:
         names += _note_bytes(shapes)

@@ -145,6 +145,7 @@ class LoKr:
         )
 
 
+@cache  # the dial sizes a method 49 times, and each size tries many ranks of many factors
 def _values(pair: tuple[int, int], factor: int, rank: int) -> int:
     """Trainable values of one weight."""
     (small_out, large_out), (small_in, large_in) = (_split(side, factor) for side in pair)
