@@ -1,6 +1,6 @@
 """The tensors of a saved adapter, opened without trusting them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sparse_peft.errors import BackboneError
-from sparse_peft.tuners.layout import FULL_TENSORS
+from sparse_peft.tuners.layout import DELTA_TENSORS, FULL_TENSORS
 from sparse_peft.tuners.targets import paths_by_component, weight_of
 from sparse_peft.tuners.touched import Touched
 
@@ -69,17 +69,12 @@ def add_differences(
         BackboneError: they do not fit the weights; nothing has changed.
     """
     changes: list[tuple[Touched, Tensor]] = []
-    for component, paths in paths_by_component(targets).items():
-        tensors = tensors_of[component]
-        if tensors.keys() != {f"{p}.{part}" for p in paths for part in ("index", "difference")}:
-            raise BackboneError(f"{folder / component} does not hold the targets of its card.")
-        for path in paths:
-            weight = weight_of(components, f"{component}/{path}")
-            index, difference = tensors[f"{path}.index"], tensors[f"{path}.difference"]
-            where, touched = f"{folder / component}: {path}", Touched(weight)
-            check_sparse(where, index, difference, weight.numel())
-            touched.add(index)
-            changes.append((touched, changed_entries(where, touched.resolved()[1], difference)))
+    saved = _by_weight(components, targets, tensors_of, folder, DELTA_TENSORS)
+    for where, weight, (index, difference) in saved:
+        touched = Touched(weight)
+        check_sparse(where, index, difference, weight.numel())
+        touched.add(index)
+        changes.append((touched, changed_entries(where, touched.resolved()[1], difference)))
     for touched, changed in changes:
         touched.write(changed)
 
@@ -121,18 +116,15 @@ def put_weights(
         BackboneError: they do not fit; nothing has changed.
     """
     changes: list[tuple[nn.Parameter, Tensor]] = []
-    for component, paths in paths_by_component(targets).items():
-        tensors, [name] = tensors_of[component], FULL_TENSORS
-        if tensors.keys() != {f"{path}.{name}" for path in paths}:
-            raise BackboneError(f"{folder / component} does not hold the targets of its card.")
-        for path in paths:
-            weight, saved = weight_of(components, f"{component}/{path}"), tensors[f"{path}.{name}"]
-            if saved.shape != weight.shape or saved.dtype != weight.dtype:
-                raise BackboneError(
-                    f"{folder / component}: {path} is {saved.dtype} of shape {tuple(saved.shape)}; "
-                    f"expected {weight.dtype} of shape {tuple(weight.shape)}."
-                )
-            changes.append((weight, saved))
+    for where, weight, (saved,) in _by_weight(
+        components, targets, tensors_of, folder, FULL_TENSORS
+    ):
+        if saved.shape != weight.shape or saved.dtype != weight.dtype:
+            raise BackboneError(
+                f"{where} is {saved.dtype} of shape {tuple(saved.shape)}; "
+                f"expected {weight.dtype} of shape {tuple(weight.shape)}."
+            )
+        changes.append((weight, saved))
     originals = [weight.detach().to("cpu", copy=True) for weight, _ in changes]
     with torch.no_grad():
         for weight, saved in changes:
@@ -144,6 +136,28 @@ def put_weights(
             weight.copy_(original)
 
     return remove
+
+
+def _by_weight(
+    components: Mapping[str, nn.Module],
+    targets: Sequence[str],
+    tensors_of: Mapping[str, Mapping[str, Tensor]],
+    folder: Path,
+    parts: Sequence[str],
+) -> Iterator[tuple[str, nn.Parameter, list[Tensor]]]:
+    """Where each weight's tensors are saved, the weight, and these tensors in the order of parts.
+
+    Raises:
+        BackboneError: a file holds others than these.
+    """
+    for component, paths in paths_by_component(targets).items():
+        tensors = tensors_of[component]
+        if tensors.keys() != {f"{path}.{part}" for path in paths for part in parts}:
+            raise BackboneError(f"{folder / component} does not hold the targets of its card.")
+        for path in paths:
+            weight = weight_of(components, f"{component}/{path}")
+            found = [tensors[f"{path}.{part}"] for part in parts]
+            yield f"{folder / component}: {path}", weight, found
 
 
 def check_sparse(where: str, index: Tensor, difference: Tensor, size: int) -> None:
