@@ -19,7 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from benchmarks.figures import Figure, interleaved, ratio
 from benchmarks.storages import kept_for_backward, transient_peak
-from sparse_peft.tuners.snell import SnellConfig
+from sparse_peft.tuners.snell.model import SnellConfig
 
 SUBJECT = "snell_layer"
 LORA = "PEFT's LoRA"

@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.figures import Figure, interleaved, ratio
 from benchmarks.published_so import PublishedSO
 from sparse_peft import SO
-from sparse_peft.tuners.gradient_view import GradientView
+from sparse_peft.tuners.so.gradient_view import GradientView
 
 SUBJECT = "so_step"
 ADAM, PEER = "AdamW fused", "published structure"

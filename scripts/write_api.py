@@ -26,7 +26,7 @@ COMMAND = "make api"
 FOR_METHODS = (
     "methods.method",
     "methods.sizes",
-    "tuners.peft_attachment",
+    "tuners.attachments.peft",
     "tuners.changes",
 )
 ENGINES = ("compiled", "triton")  # modules that the others call where they can

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from sparse_peft.methods import all_methods, method_named
     from sparse_peft.methods.adapters import open_adapter
     from sparse_peft.tuners.opening import load
-    from sparse_peft.tuners.sampled_gradients import sampled_gradients
-    from sparse_peft.tuners.snell import SnellConfig
-    from sparse_peft.tuners.so import SO
-    from sparse_peft.tuners.so_delta import load_delta, save_delta
-    from sparse_peft.tuners.waveft import WaveFTConfig
+    from sparse_peft.tuners.snell.model import SnellConfig
+    from sparse_peft.tuners.so.delta import load_delta, save_delta
+    from sparse_peft.tuners.so.optimizer import SO
+    from sparse_peft.tuners.so.sampled_gradients import sampled_gradients
+    from sparse_peft.tuners.waveft.model import WaveFTConfig
 
 __version__ = "0.1.0"
 __all__ = [
@@ -36,16 +36,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "SO": "tuners.so",
-    "SnellConfig": "tuners.snell",
-    "WaveFTConfig": "tuners.waveft",
+    "SO": "tuners.so.optimizer",
+    "SnellConfig": "tuners.snell.model",
+    "WaveFTConfig": "tuners.waveft.model",
     "all_methods": "methods",
     "load": "tuners.opening",
-    "load_delta": "tuners.so_delta",
+    "load_delta": "tuners.so.delta",
     "method_named": "methods",
     "open_adapter": "methods.adapters",
-    "sampled_gradients": "tuners.sampled_gradients",
-    "save_delta": "tuners.so_delta",
+    "sampled_gradients": "tuners.so.sampled_gradients",
+    "save_delta": "tuners.so.delta",
 }
 
 # Hidden from type checkers, or every misspelt name would pass as Any.

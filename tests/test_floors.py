@@ -31,7 +31,7 @@ LIGHT = [
     "errors", "tables", "files", "presets", "planning", "outcome", "compare", "report.page",
     "underway", "comparison", "measure", "drawing", "classifying",
     "planning.classes", "outcome.classes", "compare.classes",
-    "methods", "tuners.snell_settings", "maths.competition", "metrics.pictures", "metrics.pairs",
+    "methods", "tuners.snell.settings", "maths.competition", "metrics.pictures", "metrics.pairs",
     "backbones.source", "backbones.clip_source", "backbones.vision_source",
     "data.subject", "data.prompts", "data.labelled", "data.shots",
     "data.class_folders", "data.benchmarks", "tasks.recipe", "tasks.job",

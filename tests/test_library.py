@@ -73,8 +73,8 @@ def test_a_type_checker_knows_the_names_and_no_others(tmp_path: Path) -> None:
     )
     mine = [line for line in done.stdout.splitlines() if line.startswith(str(script))]
     told = "\n".join(mine)
-    assert "def (self: sparse_peft.tuners.so.SO)" in told, done.stdout + done.stderr
-    assert "so: sparse_peft.tuners.so.SO" in told
+    assert "def (self: sparse_peft.tuners.so.optimizer.SO)" in told, done.stdout + done.stderr
+    assert "so: sparse_peft.tuners.so.optimizer.SO" in told
     assert [line for line in mine if ": error:" in line] == [
         f'{script}:5: error: Module "sparse_peft" has no attribute "Wavefront"  [attr-defined]'
     ]

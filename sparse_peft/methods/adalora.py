@@ -132,7 +132,7 @@ class AdaLoRA:
         """PEFT's AdaLoRA layers in place of the target Linears, pruned over the plan's steps."""
         from peft import AdaLoraConfig
 
-        from sparse_peft.tuners.adalora_attachment import AdaLoraAttachment
+        from sparse_peft.tuners.attachments.adalora import AdaLoraAttachment
 
         config = AdaLoraConfig(
             init_r=self.init_rank,

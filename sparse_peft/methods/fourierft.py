@@ -92,7 +92,7 @@ class FourierFT:
         plan: Plan,
     ) -> Attachment:
         """PEFT's FourierFT layers in place of the target Linears."""
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
         from sparse_peft.tuners.targets import paths_by_component, shapes_of
 
         counts = dict(zip(targets, self.counts(shapes_of(components, targets)), strict=True))

@@ -61,6 +61,6 @@ class Full:
         plan: Plan,  # noqa: ARG002
     ) -> Attachment:
         """AdamW on the weights themselves, with a copy of what they were."""
-        from sparse_peft.tuners.full_attachment import FullAttachment
+        from sparse_peft.tuners.attachments.full import FullAttachment
 
         return FullAttachment(components, targets, weight_decay=self.weight_decay)

@@ -79,7 +79,7 @@ class LoHa:
         """PEFT's LoHa layers in place of the target Linears."""
         from peft import LoHaConfig
 
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
 
         alpha = self.rank if self.alpha is None else self.alpha
         config = LoHaConfig(r=self.rank, alpha=alpha)

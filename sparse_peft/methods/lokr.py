@@ -136,7 +136,7 @@ class LoKr:
         """PEFT's LoKr layers in place of the target Linears."""
         from peft import LoKrConfig
 
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
 
         alpha = self.rank if self.alpha is None else self.alpha
         config = LoKrConfig(r=self.rank, alpha=alpha, decompose_factor=self.decompose_factor)

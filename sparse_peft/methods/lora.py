@@ -90,8 +90,8 @@ class LoRA:
         """PEFT's LoRA layers in place of the target Linears."""
         from peft import LoraConfig
 
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
         from sparse_peft.tuners.changes import added, rescaled
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
 
         config = LoraConfig(
             r=self.rank,

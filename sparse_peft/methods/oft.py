@@ -103,8 +103,8 @@ class OFT:
 
         from peft import OFTConfig
 
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
         from sparse_peft.tuners.changes import turned
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
         from sparse_peft.tuners.targets import shapes_of
 
         self._widths(shapes_of(components, targets))

@@ -20,7 +20,7 @@ from sparse_peft.methods.sizes import (
 if TYPE_CHECKING:
     import torch
 
-    from sparse_peft.tuners.waveft import WaveFTConfig
+    from sparse_peft.tuners.waveft.model import WaveFTConfig
 
 Kind = TypeVar("Kind", bound="Scattered")
 
@@ -127,9 +127,9 @@ class Scattered:
         plan: Plan,
     ) -> Attachment:
         """Our WaveFT layers in place of the target Linears; the coefficients start at zero."""
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
         from sparse_peft.tuners.targets import paths_by_component, shapes_of
-        from sparse_peft.tuners.waveft import touched_entries
+        from sparse_peft.tuners.waveft.model import touched_entries
 
         shapes = shapes_of(components, targets)
         counts = dict(zip(targets, self.counts(shapes), strict=True))
@@ -148,7 +148,7 @@ class Scattered:
 
     def _config(self, counts: Mapping[str, int]) -> "WaveFTConfig":
         """PEFT's settings of one component, of whose weights these are the counts, by path."""
-        from sparse_peft.tuners.waveft import WaveFTConfig
+        from sparse_peft.tuners.waveft.model import WaveFTConfig
 
         own = not self.proportional  # or PEFT shares them out itself
         smaller = {p: c for p, c in counts.items() if own and c < self.coefficients}

@@ -91,7 +91,7 @@ class SHiRA:
         """
         from peft import ShiraConfig
 
-        from sparse_peft.tuners.shira_attachment import ShiraAttachment
+        from sparse_peft.tuners.attachments.shira import ShiraAttachment
         from sparse_peft.tuners.targets import shapes_of
 
         most = self._most(shapes_of(components, targets))

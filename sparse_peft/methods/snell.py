@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sparse_peft.maths.competition import Form
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
 from sparse_peft.methods.sizes import full_rank, matrices, not_negative, refuse_below
-from sparse_peft.tuners.snell_settings import SLABS, SnellSettings
+from sparse_peft.tuners.snell.settings import SLABS, SnellSettings
 
 if TYPE_CHECKING:
     import torch
@@ -88,8 +88,8 @@ class SNELL:
         plan: Plan,
     ) -> Attachment:
         """Our SNELL layers in place of the target Linears."""
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
-        from sparse_peft.tuners.snell import SnellConfig, surviving_entries
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
+        from sparse_peft.tuners.snell.model import SnellConfig, surviving_entries
 
         config = SnellConfig(
             r=self.rank,

@@ -93,7 +93,7 @@ class SO:
         plan: Plan,
     ) -> Attachment:
         """The SO optimizer on the target weights, with sampled gradients."""
-        from sparse_peft.tuners.so_attachment import SOAttachment
+        from sparse_peft.tuners.attachments.so import SOAttachment
 
         options = {"density_ratio": self.density, "T": self.T, "prune": self.prune}
         return SOAttachment(components, targets, {**options, "seed": plan.seed})

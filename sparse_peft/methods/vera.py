@@ -114,7 +114,7 @@ class VeRA:
 
         from peft import VeraConfig
 
-        from sparse_peft.tuners.peft_attachment import PeftAttachment
+        from sparse_peft.tuners.attachments.peft import PeftAttachment
 
         with warnings.catch_warnings():
             # That the shared matrices are drawn anew is what is wanted here.

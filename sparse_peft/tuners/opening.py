@@ -5,8 +5,8 @@ from pathlib import Path
 import peft
 from torch import nn
 
-from sparse_peft.tuners import waveft
-from sparse_peft.tuners.snell import SnellConfig  # importing it makes SNELL known to PEFT
+from sparse_peft.tuners.snell.model import SnellConfig  # importing it makes SNELL known to PEFT
+from sparse_peft.tuners.waveft.model import load as load_waveft
 
 
 def load(model: nn.Module, folder: str | Path) -> peft.PeftModel:
@@ -22,4 +22,4 @@ def load(model: nn.Module, folder: str | Path) -> peft.PeftModel:
         return peft.PeftModel.from_pretrained(model, str(folder))
     if not isinstance(saved, peft.WaveFTConfig):
         raise ValueError(f"{folder} holds a {saved.peft_type} adapter; expected WAVEFT or SNELL")
-    return waveft.load(model, str(folder))
+    return load_waveft(model, str(folder))

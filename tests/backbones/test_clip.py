@@ -20,7 +20,7 @@ from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Method, Plan
 from sparse_peft.methods.so import SO
 from sparse_peft.methods.waveft import WaveFT
-from sparse_peft.tuners.gradient_view import GradientView
+from sparse_peft.tuners.so.gradient_view import GradientView
 from tests import small_clips
 from tests.small_clips import RESNET, SIGLIP_TEXT, TIMM, VIT, batch, config, rows, save_clip
 

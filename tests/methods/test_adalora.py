@@ -14,7 +14,7 @@ from sparse_peft.errors import SpecError
 from sparse_peft.methods.adalora import AdaLoRA
 from sparse_peft.methods.adapters import open_adapter, write_card
 from sparse_peft.methods.method import Plan
-from sparse_peft.tuners.adalora_attachment import AdaLoraAttachment
+from sparse_peft.tuners.attachments.adalora import AdaLoraAttachment
 from tests.methods.peft_folders import LR, SHAPES, TARGETS, components, inputs, loss, trained
 
 PLAN = Plan(steps=30, seed=5)

@@ -14,7 +14,7 @@ from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Method, Plan
 from sparse_peft.methods.so import SO
 from sparse_peft.methods.waveft import WaveFT
-from sparse_peft.tuners import peft_attachment
+from sparse_peft.tuners.attachments import peft as peft_attachment
 
 SHA = "ab" * 32
 PLAN = Plan(steps=4, seed=0)

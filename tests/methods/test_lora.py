@@ -1,4 +1,4 @@
-"""DoRA as an option of LoRA; what LoRA does besides is in tests/tuners/test_lora.py."""
+"""DoRA as an option of LoRA."""
 
 import peft
 import torch

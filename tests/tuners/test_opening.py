@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from sparse_peft import SnellConfig, WaveFTConfig, load
-from sparse_peft.tuners.snell import SnellLinear
-from sparse_peft.tuners.waveft import WaveFTLinear
+from sparse_peft.tuners.snell.model import SnellLinear
+from sparse_peft.tuners.waveft.model import WaveFTLinear
 
 TARGETS = ["0", "2"]
 INPUT = torch.linspace(-1, 1, 48).view(4, 12)

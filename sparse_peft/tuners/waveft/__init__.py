@@ -1,0 +1,1 @@
+"""WaveFT: a few wavelet coefficients of the update, as a PEFT tuner."""
