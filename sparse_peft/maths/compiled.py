@@ -1,16 +1,19 @@
-"""Sampled gradients on a CPU by kernels of numba, where it is installed.
+"""Kernels of numba on a CPU, where it is installed: sampled gradients, and writing an update.
 
 numba brings its own compiler and is not needed: `requirements-compiled.txt` installs it. A kernel
 is compiled when it is first called (some seconds) and kept beside its source for later processes.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import util
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -19,9 +22,12 @@ from torch import Tensor
 
 from sparse_peft.maths.wavelet_analysis import BLOCK, axis
 from sparse_peft.maths.wavelet_filters import synthesis_filters
-from sparse_peft.maths.wavelets import Channels
+from sparse_peft.maths.wavelets import Channels, Geometry
 
-TOKENS = 64  # in a block of the kernels
+LANES = 16  # tokens in a block are a multiple, so that its rows begin at cache lines
+# Most tokens in a block, measured at 640 x 640 to 10240 x 1280: Haar's channels are cheap enough to
+# go through with one cache line each; the longer filters' want longer rows.
+HAAR_TOKENS, TOKENS = 16, 64
 SEGMENT = 256  # tokens of one partial sum, so that two threads have something to share
 MOST_SEGMENTS = 16
 
@@ -45,7 +51,7 @@ def switched(on: bool) -> Iterator[None]:
         _on = before
 
 
-def takes(x: Tensor, dy: Tensor) -> bool:
+def takes(*operands: Tensor) -> bool:
     """Whether the kernels are there, and made for these operands."""
     return (
         _on
@@ -53,7 +59,7 @@ def takes(x: Tensor, dy: Tensor) -> bool:
             operand.device.type == "cpu"
             and operand.dtype == torch.float32
             and operand.is_contiguous()
-            for operand in (x, dy)
+            for operand in operands
         )
         and installed()
     )
@@ -66,53 +72,76 @@ def sampled(
     columns: Int64[Tensor, " p"],
 ) -> Float32[Tensor, " p"]:
     """The weight gradient at (rows, columns)."""
-    return _summed(_kernels().sampled, x, dy, rows, columns)
+    return _summed(_Sum(_kernels().sampled, _unsigned(rows), _unsigned(columns)), x, dy, 1.0)
 
 
 def sampled_wavelet(
-    x: Float32[Tensor, "T in"], dy: Float32[Tensor, "T out"], where: Channels
+    x: Float32[Tensor, "T in"], dy: Float32[Tensor, "T out"], where: Channels, scaling: float
 ) -> Float32[Tensor, " p"]:
-    """The gradients of wavelet coefficients, for a scaling of 1."""
+    """The gradients of wavelet coefficients."""
+    plan = _sums.get(where)
+    if plan is None:
+        plan = _sums[where] = _wavelet_sum(where)
+    return _summed(plan, x, dy, scaling)
+
+
+@dataclass(frozen=True)
+class _Sum:
+    """A kernel and what it gets beside the operands; numpy's views, for making them takes time."""
+
+    kernel: Callable[..., None]
+    rows: Any
+    columns: Any
+    memory: tuple[int, ...] = ()
+    """Rows of the temporaries that the kernel fills for each block of tokens."""
+    more: tuple[Any, ...] = ()
+    """Arguments after these."""
+    factor: float = 1.0
+    """What the kernel leaves out."""
+    tokens: int = TOKENS
+    """Most of a block."""
+
+
+_sums: WeakKeyDictionary[Channels, _Sum] = WeakKeyDictionary()
+
+
+def _wavelet_sum(where: Channels) -> _Sum:
     assert where.family is not None
-    places = where.row_channel, where.column_channel
+    places = _unsigned(where.row_channel), _unsigned(where.column_channel)
     filters = _filters(where.family)
     axes = [axis(length, filters.shape[1]) for length in where.shape]
-    rows = [BLOCK * along.blocks for along in axes]
+    rows, columns = (BLOCK * along.blocks for along in axes)
     if where.family == "db1":
-        kernel = _kernels().sampled_haar
-        return _summed(kernel, x, dy, *places, memory=rows).mul_(0.5)  # 1/sqrt(2) twice
-    kernel, rows = _kernels().sampled_wavelet, [*rows, max(where.shape)]
-    more = [filters, *((along.trim, along.half) for along in axes)]
-    return _summed(kernel, x, dy, *places, memory=rows, more=more)
+        haar = _kernels().sampled_haar
+        return _Sum(
+            haar, *places, (rows, columns), factor=0.5, tokens=HAAR_TOKENS
+        )  # 1/sqrt(2) twice
+    trims = ((along.trim, along.half) for along in axes)
+    memory = rows, columns, max(where.shape)
+    return _Sum(_kernels().sampled_wavelet, *places, memory=memory, more=(filters, *trims))
+
+
+def _unsigned(index: Int64[Tensor, " p"]) -> Any:
+    """Only reinterpreted, as torch has no arithmetic on uint64: indices are not negative."""
+    return index.numpy().view(np.uint64)
 
 
 def _summed(
-    kernel: Callable[..., None],
-    x: Float32[Tensor, "T in"],
-    dy: Float32[Tensor, "T out"],
-    rows: Int64[Tensor, " p"],
-    columns: Int64[Tensor, " p"],
-    memory: Sequence[int] = (),
-    more: Sequence[Any] = (),
+    plan: _Sum, x: Float32[Tensor, "T in"], dy: Float32[Tensor, "T out"], scaling: float
 ) -> Float32[Tensor, " p"]:
-    """Partial sums over segments of tokens, added in their order: the same for any thread count.
-
-    Args:
-        memory: rows of the temporaries that a kernel fills for each block of tokens.
-        more: arguments of the kernel after these.
-    """
+    """Partial sums over segments of tokens, added in their order: the same for any thread count."""
     tokens = x.shape[0]
     size = max(SEGMENT, -(-tokens // MOST_SEGMENTS))
     starts = range(0, tokens, size)
-    totals = torch.zeros(len(starts), rows.shape[0])
-    left, right, sums = dy.detach().numpy(), x.detach().numpy(), totals.numpy()
-    # torch has no arithmetic on uint64, so indices are only reinterpreted: they are not negative.
-    picked = rows.numpy().view(np.uint64), columns.numpy().view(np.uint64)
+    sums = np.zeros((max(1, len(starts)), plan.rows.shape[0]), dtype=np.float32)
+    left, right = dy.detach().numpy(), x.detach().numpy()
 
     def run(number: int) -> None:
         part = slice(starts[number], starts[number] + size)
-        blocks = [torch.empty(rows_of, TOKENS).numpy() for rows_of in memory]
-        kernel(right[part], left[part], *picked, sums[number], *blocks, *more)
+        tokens_of = _block(right[part].shape[0], plan.tokens)
+        blocks = [_memory(i, rows_of, tokens_of) for i, rows_of in enumerate(plan.memory)]
+        operands = right[part], left[part], plan.rows, plan.columns
+        plan.kernel(*operands, sums[number], *blocks, *plan.more)
 
     threads = min(torch.get_num_threads(), len(starts))
     if threads > 1:
@@ -120,7 +149,51 @@ def _summed(
     else:
         for number in range(len(starts)):
             run(number)
-    return totals.sum(0)
+    total = sums[0] if len(sums) == 1 else sums.sum(0)
+    total *= np.float32(plan.factor * scaling)
+    return torch.from_numpy(total)
+
+
+def write_update(
+    weight: Float32[Tensor, "out in"],
+    originals: Float32[Tensor, " u"],
+    where: Geometry,
+    coefficients: Float32[Tensor, " p"],
+    scaling: float,
+) -> None:
+    """Write the touched entries of a weight, added up in torch's order."""
+    views = _updates.get(where)
+    if views is None:
+        tensors = where.touched, where.entry, where.coefficient, where.weight
+        views = _updates[where] = tuple(tensor.numpy() for tensor in tensors)
+    flat, values = weight.view(-1).numpy(), coefficients.detach().numpy()
+    memory = np.empty(originals.shape[0], dtype=np.float32)
+    kernel = _kernels().write_update
+    kernel(flat, originals.numpy(), *views, values, np.float32(scaling), memory)
+
+
+_updates: WeakKeyDictionary[Geometry, tuple[Any, ...]] = WeakKeyDictionary()
+
+
+def _block(tokens: int, most: int) -> int:
+    """Tokens at a time: blocks of about equal size, so that little of the last is empty."""
+    blocks = max(1, -(-tokens // most))
+    return LANES * max(1, -(-tokens // (blocks * LANES)))
+
+
+_kept = threading.local()
+
+
+def _memory(number: int, rows: int, columns: int) -> Any:
+    """Memory of this thread for a kernel's temporaries: fresh pages at each call cost more time.
+
+    It is as large as the largest asked for, some 3 MiB for the layers of SDXL.
+    """
+    flat = getattr(_kept, f"flat{number}", None)
+    if flat is None or flat.size < rows * columns:
+        flat = np.empty(rows * columns, dtype=np.float32)
+        setattr(_kept, f"flat{number}", flat)
+    return flat[: rows * columns].reshape(rows, columns)
 
 
 @lru_cache(maxsize=1)
@@ -138,7 +211,6 @@ def _filters(family: str) -> Any:
 def _kernels() -> Any:
     from sparse_peft.maths import compiled_kernels
 
-    assert compiled_kernels.TOKENS == TOKENS
     assert compiled_kernels.COLUMNS == BLOCK
 
     return compiled_kernels

@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 COUNTED_TOGETHER = 4  # sizes within this factor are counted in one pass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Channels:
     """Which pair of channels each of p coefficients of an out x in update joins."""
 
@@ -41,7 +41,7 @@ class Channels:
     """The same along the columns."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Geometry(Channels):
     """Also which entries of the weight the coefficients touch, and by how much."""
 

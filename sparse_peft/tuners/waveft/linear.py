@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.weak import WeakIdKeyDictionary
 
-from sparse_peft.maths.wavelets import Geometry, touched_changes
+from sparse_peft.maths.touched_entries import write_update
+from sparse_peft.maths.wavelets import Geometry
 from sparse_peft.tuners.precision import as_autocast
 from sparse_peft.tuners.waveft.adapters import WaveFTAdapters
 from sparse_peft.tuners.waveft.products import SparseProduct, WrittenLinear
@@ -91,12 +92,10 @@ class WaveFTLinear(WaveFTAdapters):
             self._written = adapter
         elif self._holds(scaling, spectrum):
             return
-        changes = touched_changes(where, spectrum, scaling)
         # Through .data the version does not count up: between two forward passes of one step the
         # same values are written, and the first one's backward is still right. If an optimizer
         # steps in between, the coefficients that `WrittenLinear` saves complain.
-        changed = (self.originals + changes).to(weight.dtype)
-        weight.data.view(-1).index_copy_(0, where.touched, changed)
+        write_update(weight.data, self.originals, where, spectrum, scaling)
         if not spectrum.is_cuda:
             self._values = scaling, spectrum.detach().clone()
 

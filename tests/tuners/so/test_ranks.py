@@ -45,7 +45,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_two_processes_train_as_one_does_on_the_union_of_their_batches(two, wrapped, monkeypatch):
     monkeypatch.syspath_prepend(SCRIPT.parent)
-    from so_two_ranks import Net, trained
+    from two_ranks import Net, trained
 
     folder, _ = two
     first, second = (torch.load(folder / f"{rank}-{wrapped}.pt") for rank in range(2))
