@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from sparse_peft.__main__ import default_home
 from sparse_peft.commands.arguments import home_folder
 from sparse_peft.errors import SpecError, UserError
-from sparse_peft.ui.desk import Place, Studio
-from sparse_peft.ui.guard import LOOPBACK
-from sparse_peft.ui.server import serve
+from sparse_peft.ui.desk.desk import Place, Studio
+from sparse_peft.ui.shell.guard import LOOPBACK
+from sparse_peft.ui.shell.server import serve
 
 DEFAULT_PORT = 7860
 EXIT_MISTAKE = 2

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.figures import Figure, interleaved, ratio
 from sparse_peft import WaveFTConfig
-from sparse_peft.maths import compiled
+from sparse_peft.maths.kernels import compiled
 
 SUBJECT = "blocks"
 FROZEN, OURS, COMPILED = "frozen", "WaveFT, torch", "WaveFT, compiled"

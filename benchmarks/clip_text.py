@@ -12,7 +12,9 @@ from jaxtyping import Int
 from torch import Tensor
 
 from benchmarks.figures import Figure, interleaved, ratio
-from sparse_peft.backbones import clip, clip_text, source
+from sparse_peft.backbones import source
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import text as clip_text
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Plan
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from benchmarks.figures import Figure, interleaved, ratio
 from benchmarks.memory import kept_bytes, peak_bytes
 from sparse_peft import SO, WaveFTConfig, sampled_gradients
-from sparse_peft.maths import compiled
+from sparse_peft.maths.kernels import compiled
 
 SUBJECT = "layers"
 FROZEN, PEFTS, LORA = "frozen", "PEFT's WaveFT", "PEFT's LoRA"

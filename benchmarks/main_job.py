@@ -16,8 +16,9 @@ from typing import Any
 import torch
 
 from benchmarks.figures import Figure
-from sparse_peft.backbones import diffusion, source
-from sparse_peft.backbones.sampling import Sampling
+from sparse_peft.backbones import source
+from sparse_peft.backbones.diffusion import model as diffusion
+from sparse_peft.backbones.diffusion.sampling import Sampling
 
 SUBJECT = "main_job"
 ROOT = Path(__file__).parents[1]

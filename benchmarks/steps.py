@@ -10,7 +10,8 @@ import torch
 
 from benchmarks.figures import Figure, interleaved, ratio
 from sparse_peft import SO
-from sparse_peft.backbones import diffusion, source
+from sparse_peft.backbones import source
+from sparse_peft.backbones.diffusion import model as diffusion
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Plan
 from sparse_peft.methods.so import SO as SparseOptimization

@@ -4,7 +4,7 @@
 
 Every method gets the budget of LoRA rank 1 (or its smallest) and the same few steps towards the
 same target. The darker a square, the more that weight changed. Pictures are SVG in the current
-text colour, so they fit light and dark pages; they lie in sparse_peft/ui/panels/maps.
+text colour, so they fit light and dark pages; they lie in sparse_peft/ui/panels/methods/maps.
 """
 
 import sys
@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its o
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Method, MethodClass, Plan
 
-FOLDER = Path(__file__).parents[1] / "sparse_peft" / "ui" / "panels" / "maps"
+FOLDER = Path(__file__).parents[1] / "sparse_peft" / "ui" / "panels" / "methods" / "maps"
 SIDE = 12  # rows and columns of the toy weight
 SPREAD = 0.3  # of its values
 TARGET = "toy/0"

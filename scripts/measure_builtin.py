@@ -22,8 +22,9 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its own folder only
 
-from sparse_peft.backbones import diffusion, source
-from sparse_peft.backbones.sampling import Sampling
+from sparse_peft.backbones import source
+from sparse_peft.backbones.diffusion import model as diffusion
+from sparse_peft.backbones.diffusion.sampling import Sampling
 
 PROMPTS, SEEDS = 64, (0, 1)
 SAMPLING = Sampling(steps=20, guidance=4.0, guidance_rescale=0.5)

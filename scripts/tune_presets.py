@@ -22,16 +22,18 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it knows its own folder only
 
 from sparse_peft import presets, tables
-from sparse_peft.backbones import diffusion, judge, source
-from sparse_peft.data.captions import read_captions
+from sparse_peft.backbones import judge, source
+from sparse_peft.backbones.diffusion import model as diffusion
 from sparse_peft.data.subject import Subject
+from sparse_peft.data.words.captions import read_captions
 from sparse_peft.methods.method import Plan
 from sparse_peft.planning import lora_rank_one, sized
-from sparse_peft.tasks import device, prepare
-from sparse_peft.tasks.dreambooth import DreamBooth
-from sparse_peft.tasks.gallery import Gallery
+from sparse_peft.tasks import device
+from sparse_peft.tasks.dreambooth import prepare
+from sparse_peft.tasks.dreambooth.gallery import Gallery
+from sparse_peft.tasks.dreambooth.loss import DreamBooth
+from sparse_peft.tasks.dreambooth.recipe import Shared, Training
 from sparse_peft.tasks.loop import Progress, fit
-from sparse_peft.tasks.recipe import Shared, Training
 
 PROMPTS = (
     "a {subject} in the city",

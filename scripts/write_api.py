@@ -4,7 +4,7 @@
 
 Code is read, not run: names, signatures and docstrings come from the syntax trees of the package.
 What is public: the names of `sparse_peft`, the classes beside them, the modules in FOR_METHODS, and
-all of `sparse_peft/maths` but its ENGINES, without what begins with an underscore.
+all of `sparse_peft/maths` but its KERNELS, without what begins with an underscore.
 """
 
 import sys
@@ -26,10 +26,11 @@ COMMAND = "make api"
 FOR_METHODS = (
     "methods.method",
     "methods.sizes",
+    "methods.checks",
     "tuners.attachments.peft",
     "tuners.changes",
 )
-ENGINES = ("compiled", "triton")  # modules that the others call where they can
+KERNELS = "kernels"  # a room of modules that the others call where they can
 HEAD = f"""\
 # API reference
 
@@ -68,10 +69,10 @@ def for_methods() -> list[Module]:
 
 
 def maths() -> list[Module]:
-    """Every module of the mathematics that holds something public, without its engines."""
-    names = sorted(path.stem for path in (PACKAGE / "maths").glob("*.py"))
-    modules = [_module(f"maths.{name}") for name in names if not name.startswith(("_", *ENGINES))]
-    return [module for module in modules if module.entries()]
+    """Every module of the mathematics that holds something public, without its kernels."""
+    paths = sorted(path.relative_to(PACKAGE) for path in (PACKAGE / "maths").rglob("[!_]*.py"))
+    names = [".".join(path.with_suffix("").parts) for path in paths if KERNELS not in path.parts]
+    return [module for module in map(_module, names) if module.entries()]
 
 
 def _module(name: str) -> Module:

@@ -136,6 +136,8 @@ class ComparisonOutcome:
     runs: tuple[RunOutcome, ...]
     pictures: tuple[tuple[Path, tuple[int, int, int, int]], ...] = ()
     """the person's pictures with the square (left, top, right, bottom) that the backbone saw"""
+    drawn: Mapping[str, Path] = field(default_factory=dict)
+    """folders of the finished runs that drew a prompt of the person's own, by id in the store"""
 
     @property
     def prepared(self) -> bool:
@@ -149,6 +151,8 @@ class ComparisonOutcome:
             KeyError: there is no such run.
         """
         kind, name, *rest = PurePosixPath(path).parts
+        if kind == "drawn":
+            return self.drawn[name].joinpath(*rest)
         if kind == "samples" and name == BASE:
             return self.prepare.joinpath(kind, name, *rest)
         folders = {run.id: run.folder for run in self.runs}

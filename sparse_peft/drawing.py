@@ -9,7 +9,7 @@ from sparse_peft.planning import read_subject_plan
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import Input, RunSpec, new_id
 from sparse_peft.runs.store import Store
-from sparse_peft.tasks.recipe import GenerateSettings
+from sparse_peft.tasks.dreambooth.recipe import GenerateSettings
 
 
 def generate_run(

@@ -8,13 +8,13 @@ from typing import Any, Literal, overload
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import method_named
+from sparse_peft.tasks.dreambooth.recipe import SharedDefaults, TrainingDefaults
 from sparse_peft.tasks.fewshot.recipe import ClassesDefaults, ClassTrainingDefaults
-from sparse_peft.tasks.recipe import SharedDefaults, TrainingDefaults
 
 FOLDER = Path(__file__).parents[1] / "presets"
 SUFFIX = ".toml"
 LATENT_PIXELS = 8  # side of what one latent stands for, in all Stable Diffusion pipelines
-MOST_SEED = 2**31 - 1
+MOST_SEED = 2**31 - 1  # what every generator of random numbers takes
 CHANGED = ", changed"  # after the name of a preset whose settings a person has changed
 
 

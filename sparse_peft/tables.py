@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SpecError(f"{path} does not exist.") from error
-    except (IsADirectoryError, PermissionError) as error:
+    except OSError as error:
         raise SpecError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
         raise SpecError(f"{path} is not a text file in UTF-8.") from error

@@ -184,6 +184,20 @@ class Maker:
         )  # fmt: skip
         return replace(outcome, **other)
 
+    def drawn(self, run: str, columns: tuple[str, ...], prompt: str, seed: int) -> Path:
+        """The folder of a finished run that drew a prompt with the base and these columns."""
+        folder = self.root / run
+        samples = {}
+        for name in ("base", *columns):
+            path = f"samples/{name}/p00-s{seed}.png"
+            (folder / path).parent.mkdir(parents=True)
+            self.paint(name, 90 + len(samples), seed).save(folder / path)
+            row = {"prompt": 0, "seed": seed, "path": path, "subject": 0.5, "prompt_score": None}
+            samples[name] = [row]
+        report = {"prompt": prompt, "seeds": [seed], "samples": samples}
+        (folder / "report.json").write_text(json.dumps(report))
+        return folder
+
     def _samples(
         self, folder: Path, name: str, method: str, seeds: tuple[int, ...]
     ) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ from benchmarks.figures import Figure
 from benchmarks.published_so import PublishedSO
 from sparse_peft import SO, method_named, sampled_gradients
 from sparse_peft.backbones import source
-from sparse_peft.maths import compiled
+from sparse_peft.maths.kernels import compiled
 from sparse_peft.planning import lora_rank_one
 from sparse_peft.presets import preset
 

@@ -1,15 +1,18 @@
 """What every method promises the training loop; a new method passes this file unchanged."""
 
+import errno
+import os
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from sparse_peft import tables
+from sparse_peft import files, tables
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import all_methods
-from sparse_peft.methods.adapters import open_adapter, tensors_of, write_card
+from sparse_peft.methods.adapters import open_adapter, write_card
 from sparse_peft.methods.method import Attachment, Method, MethodClass, Plan
-from sparse_peft.tuners.layout import PEFT_PREFIX
+from sparse_peft.tuners.layout import PEFT_PREFIX, file_of
 
 TARGETS = ("net/first", "net/block.second", "head/0")
 PLAN = Plan(steps=12, seed=3)
@@ -298,6 +301,64 @@ def test_an_opened_adapter_can_be_made_part_of_the_backbone(chosen, parts, attac
     close(output(fresh), output(parts))
 
 
+def test_a_disk_that_fails_while_saving_leaves_the_files_that_were_there(parts, attached, tmp_path):
+    """Whichever call fails: each file is what it was, or what it becomes."""
+
+    def saved() -> dict[str, bytes]:
+        return {
+            path.relative_to(tmp_path).as_posix(): path.read_bytes()
+            for path in tmp_path.rglob("*")
+            if path.is_file()
+        }
+
+    step(parts, attached, 0)
+    attached.save(tmp_path)
+    before = saved()
+    step(parts, attached, 1)
+    attached.save(tmp_path)
+    after = saved()
+    assert after.keys() == before.keys()
+    assert after != before
+    finishes = False
+    for fails_at in range(100):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(files, "disk", disk := FailingDisk(fails_at))
+            for path, content in before.items():
+                (tmp_path / path).write_bytes(content)
+            finishes = True
+            try:
+                attached.save(tmp_path)
+            except files.DiskError:
+                finishes = False
+        assert finishes == (disk.left >= 0)
+        assert saved().keys() == before.keys()
+        assert all(found in (before[path], after[path]) for path, found in saved().items())
+        if finishes:
+            break
+    assert finishes
+    assert fails_at > len(before)
+
+
+class FailingDisk(files.Disk):
+    """Fails once so many calls have gone well."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(self, fd: int, data: bytes | memoryview) -> int:
+        self._count()
+        return super().write(fd, data)
+
+    def fsync(self, fd: int) -> None:
+        self._count()
+        super().fsync(fd)
+
+
 def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attached, tmp_path):
     from safetensors import safe_open
 
@@ -305,17 +366,15 @@ def test_the_file_keeps_the_tensors_that_the_method_names(chosen, parts, attache
     attached.save(tmp_path)
     found = set()
     for path in tmp_path.rglob("*.safetensors"):
+        assert {path.name} == {file_of(chosen.tensors(shape)) for shape in shapes(parts).values()}
         with safe_open(path, "pt") as file:
             found |= {f"{path.parent.name}/{key.removeprefix(PEFT_PREFIX)}" for key in file.keys()}  # noqa: SIM118
     named = {
         f"{target}.{name}"
         for target, shape in shapes(parts).items()
-        for name in tensors_of(chosen, shape)
+        for name in chosen.tensors(shape)
     }
     assert found == named
-    assert {name.rpartition(".")[2] for name in found} <= {
-        kept.rpartition(".")[2] for kept in chosen.keeps
-    }
 
 
 def test_the_stored_numbers_are_those_of_the_files(parts, attached, tmp_path):

@@ -110,20 +110,17 @@ def test_colours_are_told_apart_by_a_line_through_the_features(finished: dict[st
 
 
 def test_the_same_command_gives_the_same_bits(studio: Studio, finished: dict[str, Any]) -> None:
-    done = studio.run(*compare("again", "--methods=zeroshot,lora,so,waveft"))
+    done = studio.run(*compare("again", "--methods=lora,so,waveft", "--seeds=1"))
     assert done.returncode == 0, done.stderr
     again = studio.value("again")
     for name in ("lora", "so", "waveft"):
-        for first, second in zip(
-            row(finished, name)["runs"], row(again, name)["runs"], strict=True
-        ):
-            assert first["losses"] == second["losses"]
-            one, two = (
-                load_file(RunDirectory.of(studio.home, run["run"]).path / "predictions.safetensors")
-                for run in (first, second)
-            )
-            assert all((one[key] == two[key]).all() for key in one)
-        assert row(finished, name)["metrics"] == row(again, name)["metrics"]
+        first, second = row(finished, name)["runs"][0], row(again, name)["runs"][0]
+        assert (first["seed"], first["losses"]) == (second["seed"], second["losses"])
+        one, two = (
+            load_file(RunDirectory.of(studio.home, run["run"]).path / "predictions.safetensors")
+            for run in (first, second)
+        )
+        assert all((one[key] == two[key]).all() for key in one)
 
 
 def test_classify_says_what_each_method_takes_a_picture_for(

@@ -70,6 +70,11 @@ def test_without_a_command_the_help_is_printed() -> None:
         (["cancel"], "the following arguments are required: RUN. See: python -m sparse_peft can"),
         (["methods", "--jsn"], "unrecognized arguments: --jsn. See: python -m sparse_peft --help"),
         (["methods", "--home", "x"], "unrecognized arguments: --home x"),
+        (["runs", "--home", ""], "argument --home: it is empty; name a file or a folder. See: "),
+        (
+            ["report", "--comparison", "x", "--out", "y" * 256],
+            "'yyyyyyyyyyyyyyyyyyyy...' is longer",
+        ),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_exit_2(

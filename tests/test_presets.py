@@ -6,6 +6,7 @@ import pytest
 
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
+from sparse_peft.backbones.diffusion.source import FAMILIES
 from sparse_peft.data.published import transfer
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import all_methods
@@ -19,7 +20,7 @@ def test_every_task_and_family_has_its_recipes() -> None:
     for preset in presets.all_presets():
         found.setdefault((preset.task, preset.backbone), set()).add(preset.name)
     usual = {"quick", "balanced", "best"}
-    families = {"builtin", *sources.FAMILIES.values()}
+    families = {"builtin", *FAMILIES.values()}
     assert found == {
         **{("dreambooth", family): usual for family in families},
         ("dreambooth", "sdxl"): usual | {"waveft-paper"},

@@ -7,10 +7,12 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
+from sparse_peft.backbones.clip.names import ENDINGS
 from sparse_peft.backbones.source import BUILTIN
 from sparse_peft.errors import BackboneError
 
@@ -107,7 +109,7 @@ def load(name: str, device: torch.device) -> Judge:
             architecture, pretrained=weights or None, require_pretrained=True
         )
         return Judge(name, weights, model, open_clip.get_tokenizer(architecture), device)
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as error:
         raise BackboneError(
             f"the judge {name!r} could not be loaded ({type(error).__name__}: {error}). "
             "Use builtin, a folder in open_clip's layout, or a name such as ViT-B-32/openai."
@@ -121,8 +123,9 @@ def _head(folder: Path) -> Tensor | None:
 
 def _sha256(folder: Path) -> str:
     whole = hashlib.sha256()
-    for path in sorted(folder.glob("*.safetensors")):
-        whole.update(path.read_bytes())
+    for path in sorted(path for path in folder.iterdir() if path.suffix in ENDINGS):
+        with path.open("rb") as file:
+            hashlib.file_digest(file, lambda: whole)
     return whole.hexdigest()
 
 

@@ -1,45 +1,28 @@
-"""Where a backbone's files are, what they are made of and their fingerprint; no torch.
+"""A backbone by its name: where its files are, what can be tuned, its fingerprint; no torch.
 
-What is said here of pipelines is said of CLIPs in `clip_source` and of vision backbones in
-`vision_source`, to which these functions turn.
+Each kind has a module that knows its own, with the same verbs: `diffusion.source`, `clip.source`
+and `vision.source`. They build on this one, which turns to them.
 """
 
 import hashlib
-import json
+import importlib
 import os
 import re
-import struct
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from sparse_peft import tables
-from sparse_peft.errors import BackboneError, SpecError
 
 BUILTIN = Path(__file__).parent / "builtin_weights"
 BUILTIN_TITLE = "Built-in"
 HUB_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*(@[\w.-]+)?")  # ./model and ../model are folders
-FAMILIES = {
-    "StableDiffusionPipeline": "sd",
-    "StableDiffusionXLPipeline": "sdxl",
-}
-# What a pipeline is loaded from: not the one-file checkpoints and halves that lie beside it.
-HUB_FILES = (
-    "*.json", "*.txt", "*.model", "unet/*.safetensors", "vae/*.safetensors",
-    "text_encoder/*.safetensors", "text_encoder_2/*.safetensors",
-)  # fmt: skip
-HUB_LEFT_OUT = ("*.fp16.*", "*.non_ema.*", "*.bf16.*", "safety_checker/*")
-INDEX = ".safetensors.index.json"  # names the shards of a component's weights
-HEADER_LIMIT = 100_000_000  # bytes, as safetensors itself allows
 
 Kind = Literal["diffusion", "clip", "vision"]
-
-# Which weights of a UNet the methods tune, by the end of their module path.
-TARGETS = {
-    "attention": r"\.attn\d\.(to_q|to_k|to_v|to_out\.0)$",
-    "attention+ff": r"\.(attn\d\.(to_q|to_k|to_v|to_out\.0)|ff\.net\.(0\.proj|2))$",
-}
+Task = Literal["dreambooth", "fewshot"]
+Shapes = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -69,53 +52,57 @@ class Source:
         return note
 
 
-def resolve(name: str, task: str = "dreambooth") -> Source:
-    """The backbone called `builtin`, a local diffusers folder, or a hub id (`owner/name@revision`).
+def resolve(name: str, task: Task = "dreambooth") -> Source:
+    """The backbone of that name; what is missing is fetched from the hub.
 
     Args:
-        task: "fewshot" wants a CLIP or a vision backbone instead, by the names of
-            `clip_source.resolve` and `vision_source.resolve`.
+        name: as `diffusion.source.resolve` has them, or for few-shot `clip.source.resolve` and
+            `vision.source.resolve`.
 
     Raises:
-        BackboneError: nothing of that name, not a diffusers folder, or a pipeline of another class.
+        BackboneError: nothing of that name, it cannot be had, or it is of another kind.
     """
-    if task == "fewshot":
-        from sparse_peft.backbones import clip_source, vision_source  # they build on this module
-
-        return vision_source.resolve(name) if _is_vision(name) else clip_source.resolve(name)
-    if name == "builtin":
-        return _source("builtin", BUILTIN / "pipeline", BUILTIN_TITLE)
-    path = path_of(name)
-    if path is not None and path.is_dir():
-        return _source(str(path.resolve()), path.resolve(), path.name)
-    if path is not None:
-        raise BackboneError(
-            f"--backbone {name} is a file. Use builtin, a diffusers folder, or a hub id."
-        )
-    if HUB_ID.fullmatch(name):
-        return _source(name, _download(name), name.split("/")[1])
-    raise BackboneError(
-        f"--backbone {name!r}: no such folder, and not a hub id. "
-        "Use builtin, a diffusers folder, or a hub id such as owner/name."
-    )
+    source: Source = _room(_kind(name, task)).resolve(name)
+    return source
 
 
-def found(name: str, task: str = "dreambooth") -> Source | None:
+def found(name: str, task: Task = "dreambooth") -> Source | None:
     """The backbone of that name if all of it is on this machine; nothing is downloaded.
 
     Raises:
-        BackboneError: as in `resolve`, for what is on this machine and no pipeline.
+        BackboneError: as in `resolve`, for what is on this machine and of another kind.
     """
-    if task == "fewshot":
-        from sparse_peft.backbones import clip_source, vision_source
+    source: Source | None = _room(_kind(name, task)).found(name)
+    return source
 
-        return vision_source.found(name) if _is_vision(name) else clip_source.found(name)
-    if name == "builtin" or path_of(name) is not None or not HUB_ID.fullmatch(name):
-        return resolve(name)
-    folder = _downloaded(name)
-    if folder is None or not _complete(folder):
-        return None
-    return _source(name, folder, name.split("/")[1])
+
+def side(name: str) -> int | None:
+    """Pixels of a side of what a few-shot backbone sees; None where only a download would tell.
+
+    Nothing is downloaded: where the weights are not here, their architecture may tell.
+
+    Raises:
+        BackboneError: as in `found`.
+    """
+    pixels: int | None = _room(_kind(name, "fewshot")).side(name)
+    return pixels
+
+
+def shapes(source: Source, targets: str) -> Shapes:
+    """Shape of every weight that methods may tune: `component/<module path>` to (out, in).
+
+    Raises:
+        BackboneError: it has no such weights, or a file of them is damaged.
+        SpecError: no such targets.
+    """
+    known: Shapes = _room(source.kind).shapes(source, targets)
+    return known
+
+
+def fingerprint(source: Source) -> str:
+    """A sha256 that is the same for the same weights, wherever they lie."""
+    sha256: str = _room(source.kind).fingerprint(source)
+    return sha256
 
 
 def path_of(written: str) -> Path | None:
@@ -123,52 +110,6 @@ def path_of(written: str) -> Path | None:
     path = os.path.expanduser(written)
     # Unlike Path.exists it does not raise for a name that is too long for the disk.
     return Path(path) if os.path.exists(path) else None
-
-
-def shapes(source: Source, targets: str) -> dict[str, tuple[int, ...]]:
-    """Shape of every weight that methods may tune: `unet/<module path>` to (out, in)."""
-    if source.kind == "clip":
-        from sparse_peft.backbones import clip_source
-
-        return clip_source.shapes(source, targets)
-    if source.kind == "vision":
-        from sparse_peft.backbones import vision_source
-
-        return vision_source.shapes(source, targets)
-    pattern = re.compile(TARGETS[targets])
-    found = {
-        f"unet/{path}": shape
-        for key, shape in _tensor_shapes(source.folder / "unet").items()
-        if pattern.search(path := key.removesuffix(".weight")) and key.endswith(".weight")
-    }
-    if not found:
-        raise BackboneError(
-            f"{source.folder / 'unet'} holds no weight that {targets!r} names. "
-            "Use a Stable Diffusion 1.5 or SDXL class backbone in safetensors."
-        )
-    return dict(sorted(found.items()))
-
-
-def fingerprint(source: Source) -> str:
-    """sha256 over the sha256 of the backbone's weight files, in order of their names."""
-    if source.kind == "clip":
-        from sparse_peft.backbones import clip_source
-
-        return clip_source.fingerprint(source)
-    if source.kind == "vision":
-        from sparse_peft.backbones import vision_source
-
-        return vision_source.fingerprint(source)
-    whole = hashlib.sha256()
-    for path in sorted(source.folder.rglob("*.safetensors")):
-        whole.update(file_sha256(path).encode())
-    return whole.hexdigest()
-
-
-def _is_vision(name: str) -> bool:
-    from sparse_peft.backbones.vision_names import is_vision
-
-    return is_vision(name)
 
 
 def file_sha256(path: Path) -> str:
@@ -182,106 +123,18 @@ def _file_sha256(path: Path, _modified: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _source(identity: str, folder: Path, title: str) -> Source:
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise BackboneError(
-            f"{folder} has no model_index.json, so it is not a diffusers folder. "
-            "Save the pipeline with save_pretrained, or give its hub id."
-        )
-    try:
-        kind = tables.read_json(index).get("_class_name")
-    except SpecError as error:
-        raise BackboneError(f"{error} Fetch it again.") from error
-    if kind not in FAMILIES:
-        raise BackboneError(f"{folder} is a {kind}; these can be tuned: {', '.join(FAMILIES)}.")
-    return Source(identity, folder, "builtin" if identity == "builtin" else FAMILIES[kind], title)
+def _kind(name: str, task: Task) -> Kind:
+    if task == "dreambooth":
+        return "diffusion"
+    from sparse_peft.backbones.vision.names import is_vision  # it builds on this module
+
+    return "vision" if is_vision(name) else "clip"
+
+
+def _room(kind: Kind) -> ModuleType:
+    return importlib.import_module(f"sparse_peft.backbones.{kind}.source")
 
 
 def _card(folder: Path) -> dict[str, Any]:
-    path = folder.parent / "card.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _download(name: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-    )
-
-    repository, _, revision = name.partition("@")
-    try:
-        folder = snapshot_download(
-            repository, revision=revision or None, allow_patterns=list(HUB_FILES),
-            ignore_patterns=list(HUB_LEFT_OUT),
-        )  # fmt: skip
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise BackboneError(
-            f"--backbone {name!r} could not be fetched from the hub ({type(error).__name__}). "
-            "Check the name and the network, or give a local diffusers folder."
-        ) from error
-    return Path(folder)
-
-
-def _downloaded(name: str) -> Path | None:
-    """Where the hub's cache keeps a repository, whole or not."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
-
-    repository, _, revision = name.partition("@")
-    try:
-        return Path(snapshot_download(repository, revision=revision or None, local_files_only=True))
-    except (LocalEntryNotFoundError, HFValidationError, OSError):
-        return None
-
-
-def _complete(folder: Path) -> bool:
-    """Whether a download has ended: the index names the parts, and each has all its weights."""
-    index = folder / "model_index.json"
-    if not index.is_file():
-        return False
-    parts = [part for part in ("unet", "vae", "text_encoder", "text_encoder_2")
-             if part in tables.read_json(index)]  # fmt: skip
-    return all((folder / part / "config.json").is_file() for part in parts) and all(
-        _has_weights(folder / part) for part in parts
-    )
-
-
-def _has_weights(folder: Path) -> bool:
-    for index in folder.glob(f"*{INDEX}"):
-        shards = set(tables.read_json(index).get("weight_map", {}).values())
-        return bool(shards) and all((folder / shard).is_file() for shard in shards)
-    return any(path.is_file() for path in folder.glob("*.safetensors"))
-
-
-def _tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    merged: dict[str, tuple[int, ...]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        header = _header(path)
-        header.pop("__metadata__", None)
-        merged |= {key: _shape(value, path) for key, value in header.items()}
-    return merged
-
-
-def _shape(entry: Any, path: Path) -> tuple[int, ...]:
-    shape = entry.get("shape") if isinstance(entry, dict) else None
-    if not isinstance(shape, list) or not all(type(side) is int for side in shape):
-        raise BackboneError(f"{path} has a damaged header. Fetch it again.")
-    return tuple(shape)
-
-
-def _header(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file:
-        prefix = file.read(8)
-        length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else HEADER_LIMIT
-        if length >= HEADER_LIMIT:
-            raise BackboneError(f"{path} is not a safetensors file. Fetch it again.")
-        try:
-            header = json.loads(file.read(length))
-        except (ValueError, RecursionError) as error:
-            raise BackboneError(f"{path} has a damaged header. Fetch it again.") from error
-    if not isinstance(header, dict):
-        raise BackboneError(f"{path} has a damaged header. Fetch it again.")
-    return header
+    """What was written down of our own backbone; beside another the file is a stranger's."""
+    return tables.read_json(folder.parent / "card.json") if BUILTIN in folder.parents else {}

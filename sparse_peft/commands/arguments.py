@@ -8,6 +8,7 @@ from typing import Literal
 from sparse_peft.errors import SpecError
 
 ALL = "all"
+LONGEST_NAME = 255  # bytes of one name in a path, on every file system that we know of
 
 
 def whole_number(text: str) -> int:
@@ -21,6 +22,22 @@ def whole_number(text: str) -> int:
 def shots(text: str) -> int | Literal["all"]:
     """A number of training pictures a class, or all of them."""
     return "all" if text == ALL else whole_number(text)
+
+
+def path(text: str) -> Path:
+    """The path that a text spells.
+
+    An empty one comes from a variable that nobody set; taken for the current folder, it would be
+    written to.
+    """
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a file or a folder")
+    for name in Path(text).parts:
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise argparse.ArgumentTypeError(
+                f"'{name[:20]}...' is longer than a name can be ({LONGEST_NAME} bytes)"
+            )
+    return Path(text)
 
 
 def home_folder(path: Path) -> Path:
@@ -57,6 +74,15 @@ def check_place(out: Path, home: Path) -> None:
             f"--out {out} is a mount point and cannot be replaced as a whole. "
             f"Name a folder inside it, such as {out / 'comparison'}."
         )
+    check_parent(out)
+
+
+def check_parent(out: Path) -> None:
+    """Return if something new can be made at `out`.
+
+    Raises:
+        SpecError: a file is in the way, or a folder cannot be written.
+    """
     above = next(folder for folder in out.parents if folder.exists())
     if not above.is_dir():
         raise SpecError(f"--out {out} cannot be made: {above} is a file. Name another folder.")

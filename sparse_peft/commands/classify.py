@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from sparse_peft import tables
+from sparse_peft.commands.arguments import path
 from sparse_peft.errors import SpecError
 from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 
@@ -14,10 +15,10 @@ FOLDERS = ("classifiers", "adapters")  # of a written comparison, zero-shot firs
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `classify`."""
-    parser.add_argument("--run", dest="trained", type=Path, required=True, metavar="DIR",
+    parser.add_argument("--run", dest="trained", type=path, required=True, metavar="DIR",
                         help="the --out folder of a few-shot comparison, a folder of one of its "
                         "adapters, or a run's own folder")  # fmt: skip
-    parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
+    parser.add_argument("pictures", type=path, nargs="+", metavar="PICTURE")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
 

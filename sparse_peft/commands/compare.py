@@ -11,8 +11,9 @@ from typing import Any
 from sparse_peft import compare as comparing
 from sparse_peft import files
 from sparse_peft.commands import compare_classes, compare_subject
-from sparse_peft.commands.arguments import check_place, shots, whole_number
+from sparse_peft.commands.arguments import check_place, path, shots, whole_number
 from sparse_peft.commands.progress import Progress
+from sparse_peft.comparison import BASE
 from sparse_peft.data.findings import Finding
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import any_outcome
@@ -30,7 +31,6 @@ OPTIONS = {  # of one task alone
         "shots", "test", "dataset", "root", "template", "seeds", "base_to_new", "evaluate",
     ),
 }  # fmt: skip
-BASE = "base"  # what the first run of one subject gives
 EXIT_PARTLY = 1
 POLL_SECONDS = 0.1
 OUT_NOTES = "out-folders"  # home/out-folders/<comparison>: which --out folder it is for
@@ -49,7 +49,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add_("--task", choices=list(TASKS), default="dreambooth")
     add_(
         "--pictures",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="3 to 6 pictures of a subject, or folders of classes (also a ZIP or a CSV)",
     )
@@ -76,15 +76,15 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="of the data order and the noise, 0 if left out; fewshot: of the first draw, 1",
     )
-    add_("--out", type=Path, required=True, metavar="DIR", help="a new or an empty folder")
+    add_("--out", type=path, required=True, metavar="DIR", help="a new or an empty folder")
 
 
 def _add_subject(group: argparse._ArgumentGroup) -> None:
     add_ = group.add_argument
     add_("--noun", help="what the subject is, such as dog")
     add_("--token", help="the word that will mean this one; chosen if left out")
-    add_("--captions", type=Path, metavar="FILE", help="lines of file name, tab or comma, caption")
-    add_("--prompts", type=Path, metavar="FILE", help="one a line; {subject} is your subject")
+    add_("--captions", type=path, metavar="FILE", help="lines of file name, tab or comma, caption")
+    add_("--prompts", type=path, metavar="FILE", help="one a line; {subject} is your subject")
     add_(
         "--train-seeds",
         type=whole_number,
@@ -96,9 +96,9 @@ def _add_subject(group: argparse._ArgumentGroup) -> None:
 def _add_classes(group: argparse._ArgumentGroup) -> None:
     add_ = group.add_argument
     add_("--shots", type=shots, metavar="K", help="training pictures a class; 4; or all")
-    add_("--test", type=Path, metavar="DIR", help="test pictures; else those not drawn")
+    add_("--test", type=path, metavar="DIR", help="test pictures; else those not drawn")
     add_("--dataset", metavar="NAME", help="a published set below --root: eurosat, vtab/cifar ...")
-    add_("--root", type=Path, metavar="DIR", help="holds data sets as CoOp or SNELL lays them out")
+    add_("--root", type=path, metavar="DIR", help="holds data sets as CoOp or SNELL lays them out")
     add_(
         "--evaluate",
         choices=("val", "test"),

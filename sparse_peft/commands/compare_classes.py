@@ -6,14 +6,14 @@ from pathlib import Path
 
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.clip_names import ClipSource
-from sparse_peft.backbones.vision_names import VisionSource
+from sparse_peft.backbones.clip.names import ClipSource
+from sparse_peft.backbones.vision.names import VisionSource
 from sparse_peft.commands.arguments import ALL
 from sparse_peft.commands.wanted import Wanted, method_names
-from sparse_peft.data import benchmarks
-from sparse_peft.data.class_folders import open_classes
+from sparse_peft.data.classes.folders import open_classes
 from sparse_peft.data.findings import Finding
 from sparse_peft.data.labelled import Labelled
+from sparse_peft.data.published import benchmarks
 from sparse_peft.data.published.transfer import is_transfer
 from sparse_peft.errors import SpecError
 from sparse_peft.planning.classes import ClassesChoices, check, plan
@@ -33,6 +33,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
     source = sources.resolve(options.backbone, "fewshot")
     assert isinstance(source, ClipSource | VisionSource)
     vision = source.kind == "vision"
+    usual = VISION_METHODS if vision else METHODS
     preset = presets.preset(options.preset, "fewshot", source.family).of(options.dataset or "")
     with tempfile.TemporaryDirectory() as scratch:
         labelled, findings = _labelled(options, Path(scratch), source.side)
@@ -41,7 +42,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
             labelled=labelled,
             dataset_id=labelled.id,
             preset=preset,
-            methods=method_names(options.methods or (VISION_METHODS if vision else METHODS)),
+            methods=method_names(usual if options.methods is None else options.methods),
             shots=None if options.shots == ALL else _given(options.shots, SHOTS),
             budget=options.budget,
             steps=options.steps,

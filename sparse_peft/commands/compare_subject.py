@@ -7,9 +7,9 @@ from pathlib import Path
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
 from sparse_peft.commands.wanted import Wanted, method_names
-from sparse_peft.data import prompts as prompt_files
 from sparse_peft.data.findings import Finding
 from sparse_peft.data.subject import Subject
+from sparse_peft.data.words import prompts as prompt_files
 from sparse_peft.errors import SpecError
 from sparse_peft.planning import Choices, check, plan
 
@@ -39,7 +39,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
             subject=subject,
             subject_id=subject.id,
             preset=preset,
-            methods=method_names(options.methods or METHODS),
+            methods=method_names(METHODS if options.methods is None else options.methods),
             budget=options.budget,
             steps=options.steps,
             prompts=prompts,

@@ -6,7 +6,7 @@ import json
 from sparse_peft import tables
 from sparse_peft.commands import single
 from sparse_peft.runs.spec import RunSpec, new_id
-from sparse_peft.tasks.recipe import ProbeSettings
+from sparse_peft.tasks.dreambooth.recipe import ProbeSettings
 
 
 def add(parser: argparse.ArgumentParser) -> None:

@@ -8,24 +8,24 @@ from typing import Any
 from sparse_peft import compare as comparing
 from sparse_peft import files, tables
 from sparse_peft.commands import single
-from sparse_peft.commands.arguments import check_place, empty_folder, whole_number
-from sparse_peft.data.prompts import check_prompt
+from sparse_peft.commands.arguments import check_place, empty_folder, path, whole_number
+from sparse_peft.data.words.prompts import check_prompt
 from sparse_peft.drawing import generate_run
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import outcome
 from sparse_peft.planning import check_seed
-from sparse_peft.report import grid
 from sparse_peft.report.pictures import below
+from sparse_peft.report.subject import grid
 from sparse_peft.runs.run import RunDirectory
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `generate`."""
-    parser.add_argument("--comparison", type=Path, required=True, metavar="DIR",
+    parser.add_argument("--comparison", type=path, required=True, metavar="DIR",
                         help="the --out folder of a comparison")  # fmt: skip
     parser.add_argument("--prompt", required=True, help="may hold {subject}")
     parser.add_argument("--seed", type=whole_number, default=0, metavar="N")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=path, required=True, metavar="DIR")
     parser.set_defaults(run=run)
 
 

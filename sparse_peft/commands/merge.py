@@ -1,10 +1,9 @@
 """`merge`: an ordinary open_clip checkpoint of one trained adapter."""
 
 import argparse
-from pathlib import Path
 
 from sparse_peft import files
-from sparse_peft.commands.arguments import empty_folder
+from sparse_peft.commands.arguments import empty_folder, path
 from sparse_peft.commands.classify import begin, classifiers
 from sparse_peft.errors import SpecError
 from sparse_peft.tasks.fewshot.recipe import SCRIPT
@@ -12,10 +11,10 @@ from sparse_peft.tasks.fewshot.recipe import SCRIPT
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Arguments of `merge`."""
-    parser.add_argument("--run", dest="trained", type=Path, required=True, metavar="DIR",
+    parser.add_argument("--run", dest="trained", type=path, required=True, metavar="DIR",
                         help="a folder of one adapter of a few-shot comparison, or its run's own "
                         "folder")  # fmt: skip
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR",
+    parser.add_argument("--out", type=path, required=True, metavar="DIR",
                         help="a new or an empty folder")  # fmt: skip
     parser.set_defaults(run=run)
 

@@ -15,6 +15,7 @@ from sparse_peft.commands import (
     report,
     runs,
 )
+from sparse_peft.commands.arguments import path
 
 EXIT_MISTAKE = 2
 HOME_NOTE = "Runs are kept under STUDIO_HOME; --home names another folder."
@@ -48,7 +49,7 @@ def build(home: Path) -> argparse.ArgumentParser:
 
     def working(name: str, text: str) -> argparse.ArgumentParser:
         added = commands.add_parser(name, help=text, description=text, epilog=HOME_NOTE)
-        added.add_argument("--home", type=Path, default=home, metavar="DIR",
+        added.add_argument("--home", type=path, default=home, metavar="DIR",
                            help="where runs are kept")  # fmt: skip
         return added
 

@@ -12,9 +12,10 @@ from sparse_peft.backbones.source import BUILTIN_TITLE
 from sparse_peft.comparison import BASE, REPORT, ComparisonOutcome, RunOutcome
 from sparse_peft.errors import RunError
 from sparse_peft.measure import Drawn, anchors, base_metrics, nothing_learned, run_metrics, way
+from sparse_peft.measure.drawn import drawn_prompt
 from sparse_peft.metrics import intervals, pairs
-from sparse_peft.report import grid
 from sparse_peft.report.pictures import below
+from sparse_peft.report.subject import grid
 from sparse_peft.underway import Underway
 
 Reader = Callable[[Path, Drawn | None], Drawn]
@@ -49,6 +50,7 @@ def assemble(outcome: ComparisonOutcome, read: Reader = Drawn.read) -> dict[str,
     """
     base = read(outcome.prepare, None) if outcome.prepared else None
     prepared: dict[str, Any] = base.report if base else {}
+    names = [run.id for run in outcome.runs]
     measured = [_run(run, base, read) for run in outcome.runs]
     return {
         "format": FORMAT,
@@ -81,6 +83,7 @@ def assemble(outcome: ComparisonOutcome, read: Reader = Drawn.read) -> dict[str,
             "samples": (base or Underway.read(outcome.prepare)).samples(BASE),
         },
         "runs": [value for value, _ in measured],
+        "drawn": [drawn_prompt(run, folder, names) for run, folder in outcome.drawn.items()],
         "pairs": _pairs(outcome, base, [drawn for _, drawn in measured]),
     }
 
@@ -92,6 +95,8 @@ def fill(folder: Path, outcome: ComparisonOutcome, value: Mapping[str, Any]) -> 
         rows += [*entry["samples"], *entry["history"]]
         if entry["adapter"]:
             shutil.copytree(outcome.place(entry["adapter"]), folder / entry["adapter"])
+    for prompt in value["drawn"]:
+        rows += prompt["samples"].values()
     maps = [entry["change"] for entry in value["runs"] if entry["change"]]
     for path in [*(row["path"] for row in rows), *maps, *value["pictures"]]:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparse_peft.data.clean import ALLOWED, Decoded
 from sparse_peft.data.findings import Finding, Severity, UnreadableError, shown
-from sparse_peft.data.folder import in_words, listing, read_inside
-from sparse_peft.data.sandbox import Sandbox
+from sparse_peft.data.opening.clean import ALLOWED, Decoded
+from sparse_peft.data.opening.folder import in_words, listing, read_inside
+from sparse_peft.data.opening.sandbox import Sandbox
 from sparse_peft.errors import SpecError
 from sparse_peft.files import write_bytes
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sparse_peft import tables
-from sparse_peft.data import names
-from sparse_peft.data.captions import read_captions, read_sidecars
 from sparse_peft.data.findings import Finding, stop_on
-from sparse_peft.data.folder import listing
+from sparse_peft.data.opening.folder import listing
 from sparse_peft.data.pictures import WANTED_SIDE, Picture, open_pictures
+from sparse_peft.data.words import names
+from sparse_peft.data.words.captions import read_captions, read_sidecars
 from sparse_peft.errors import DataError, RunError, SpecError
 from sparse_peft.files import sha256, verify_folder, write_folder, write_json
 

@@ -11,14 +11,12 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from sparse_peft.maths import compiled, triton_sampled
-from sparse_peft.maths.wavelet_analysis import BLOCK, analysed, axis
-from sparse_peft.maths.wavelet_filters import synthesis_filters
-from sparse_peft.maths.wavelets import Channels
+from sparse_peft.maths.chunks import chunk_on
+from sparse_peft.maths.kernels import compiled, triton_sampled
+from sparse_peft.maths.wavelets.analysis import analysed
+from sparse_peft.maths.wavelets.axes import axis
+from sparse_peft.maths.wavelets.geometry import Channels
 
-# Temporaries above this many numbers leave a CPU's cache. A GPU rather wants few launches.
-CPU_CHUNK = 2**19
-GPU_CHUNK = 2**27
 ALIGNED = 64  # tokens
 # With more sampled entries than this share of the features, turning both operands over once costs
 # less than gathering a column for each entry: measured at 128 x 128 to 3072 x 768.
@@ -52,7 +50,7 @@ def sampled_wavelet_gradients(
 ) -> Float[Tensor, " p"]:
     """The gradient of each coefficient of an update, summed as in `sampled_gradients`.
 
-    Source: the adjoint of `wavelets.touched_changes`.
+    Source: the adjoint of `wavelets.updates.touched_changes`.
     """
     if where.family is None:
         sums = sampled_gradients(x, dy, where.row_channel, where.column_channel)
@@ -75,7 +73,7 @@ def _tokens(width: int, x: Tensor) -> int:
     Their rows begin at cache lines: with 409 tokens instead of 384, all of it takes half as long
     again.
     """
-    tokens = (CPU_CHUNK if x.device.type == "cpu" else GPU_CHUNK) // width
+    tokens = chunk_on(x.device) // width
     return max(1, tokens - tokens % ALIGNED if tokens > ALIGNED else tokens)
 
 
@@ -112,9 +110,8 @@ def _wavelet_by_torch(
     x: Float[Tensor, "T in"], dy: Float[Tensor, "T out"], where: Channels, family: str
 ) -> Float[Tensor, " p"]:
     dtype = _sum_type(x, dy)
-    taps = len(synthesis_filters(family)[0])
     left, right = (
-        x.new_empty(BLOCK * axis(length, taps).blocks, 0, dtype=dtype) for length in where.shape
+        x.new_empty(axis(length, family).channels, 0, dtype=dtype) for length in where.shape
     )
     total = torch.zeros(where.row_channel.shape[0], dtype=dtype, device=x.device)
     tokens = _tokens(left.shape[0] + right.shape[0], x)

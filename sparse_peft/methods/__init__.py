@@ -8,6 +8,7 @@ from functools import cache
 
 from sparse_peft.errors import SpecError
 from sparse_peft.methods.method import MethodClass
+from sparse_peft.tables import nearest
 
 
 @cache
@@ -42,8 +43,6 @@ def method_named(name: str, references: Sequence[str] = ()) -> MethodClass:
     """
     known = all_methods()
     if name not in known:
-        from sparse_peft.tables import nearest
-
         names = [*known, *references]
         guess = nearest(name, names)
         hint = f"Did you mean {guess!r}? " if guess else ""

@@ -5,17 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_alpha, check_at_least, check_not_negative, check_share
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    MOST_PRUNED,
-    at_least,
-    check_alpha,
-    check_dropout,
-    full_rank,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import MOST_PRUNED, alpha_of, full_rank, rank_one, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +32,6 @@ class AdaLoRA:
         "ICLR 2023, arXiv:2303.10512; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("lora_A", "lora_B", "lora_E")
 
     init_rank: int = 6
     """Rank of each weight at the start; all of it is trained, so the budget counts it."""
@@ -66,7 +57,7 @@ class AdaLoRA:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("target_rank", self.target_rank, 1)
+        check_at_least("target_rank", self.target_rank, 1)
         if self.init_rank <= self.target_rank:
             raise SpecError(
                 f"init_rank is {self.init_rank}; expected more than target_rank, which is "
@@ -77,26 +68,25 @@ class AdaLoRA:
                 f"init_rank is {self.init_rank} and target_rank {self.target_rank}; expected at "
                 f"most {MOST_PRUNED} times as much."
             )
-        at_least("every", self.every, 1)
+        check_at_least("every", self.every, 1)
         for name in ("beta1", "beta2"):
             if not 0 < getattr(self, name) < 1:
                 raise SpecError(f"{name} is {getattr(self, name)}; expected between 0 and 1.")
         for name in ("warmup", "settling"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SpecError(f"{name} is {getattr(self, name)}; expected 0 to below 1.")
+            check_share(name, getattr(self, name))
         if self.warmup + self.settling >= 1:
             raise SpecError(
                 f"warmup is {self.warmup} and settling is {self.settling}; expected less than 1 "
                 "together, so that there are steps to prune in."
             )
         check_alpha(self.alpha)
-        check_dropout(self.dropout)
-        not_negative("orthogonality", self.orthogonality)
-        not_negative("weight_decay", self.weight_decay)
+        check_share("dropout", self.dropout)
+        check_not_negative("orthogonality", self.orthogonality)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """Rank 2 at the start, of which 1 stays, and one rank more."""
-        one = sum(out + into + 1 for out, into in matrices(shapes, self.label))
+        one = rank_one(shapes, self.label) + len(shapes)
         return SMALLEST * one, one
 
     def fit(self, budget: int, shapes: Shapes) -> "AdaLoRA":
@@ -123,6 +113,10 @@ class AdaLoRA:
             estimated=True,
         )
 
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The triplets: left vectors, right vectors and weights."""
+        return "lora_A", "lora_B", "lora_E"
+
     def attach(
         self,
         components: "Mapping[str, torch.nn.Module]",
@@ -137,7 +131,7 @@ class AdaLoRA:
         config = AdaLoraConfig(
             init_r=self.init_rank,
             target_r=self.target_rank,
-            lora_alpha=self.init_rank if self.alpha is None else self.alpha,
+            lora_alpha=alpha_of(self.alpha, self.init_rank),
             lora_dropout=self.dropout,
             tinit=int(self.warmup * plan.steps),
             tfinal=int(self.settling * plan.steps),

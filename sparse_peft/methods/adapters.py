@@ -6,7 +6,6 @@ adapter.json                                   the card: method, settings, backb
 <component>/full_weights.safetensors           each weight, whole
 """
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,18 +15,16 @@ from typing import TYPE_CHECKING, Any
 from sparse_peft import files, tables
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods import method_named
+from sparse_peft.methods.checks import HIGHEST_SEED
 from sparse_peft.methods.method import Footprint, Method, Plan, Shapes
-from sparse_peft.methods.sizes import HIGHEST_SEED, MOST_PRUNED
+from sparse_peft.methods.sizes import MOST_PRUNED
 from sparse_peft.tuners.layout import (
-    DELTA_HASHES,
     DELTA_NAME,
-    DELTA_TENSORS,
     FULL_NAME,
-    FULL_TENSORS,
-    HASH_DIGITS,
     PEFT_NAME,
     PEFT_PREFIX,
 )
+from sparse_peft.tuners.paths import paths_by_component
 
 if TYPE_CHECKING:
     import torch
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 CARD_NAME = "adapter.json"
 FORMAT = 1
 SHOWN_DIGITS = 12  # of a sha256, in messages
-NUMBER_BYTES = 4  # fp32 values and int32 indices
-CONFIG_BYTES = 800  # of PEFT's adapter_config.json
 LONGEST = 2**53  # steps of a plan, so that shares of them are whole numbers
 KINDS = (PEFT_NAME, DELTA_NAME, FULL_NAME)
 
@@ -83,40 +78,6 @@ def write_card(
     files.write_json(folder / CARD_NAME, tables.table(card))
 
 
-def expected_bytes(
-    method: Method, backbone: str, shapes: Shapes, plan: Plan, footprint: Footprint
-) -> int:
-    """About how large an adapter folder will be: its numbers, their names, its cards."""
-    card = Card(FORMAT, method.name, tables.table(method), backbone, "0" * 64, tuple(shapes), plan)
-    own = method.keeps in (DELTA_TENSORS, FULL_TENSORS)
-    prefix, config = ("", 0) if own else (PEFT_PREFIX, CONFIG_BYTES)
-    numbers = NUMBER_BYTES * footprint.stored
-    kept = {shape: tensors_of(method, shape) for shape in set(shapes.values())}
-    count = sum(len(kept[shape]) for shape in shapes.values())
-    each = footprint.stored // count
-    entry = f'{prefix}."":{{"dtype":"F32","shape":[{each}],"data_offsets":[{numbers},{numbers}]}},'
-    names = count * len(entry) + sum(
-        len(kept[shape]) * len(target.partition("/")[2]) + sum(map(len, kept[shape]))
-        for target, shape in shapes.items()
-    )
-    if method.keeps == DELTA_TENSORS:
-        names += _note_bytes(shapes)
-    return numbers + names + config + len(json.dumps(tables.table(card), indent=1))
-
-
-def tensors_of(method: Method, shape: Sequence[int]) -> tuple[str, ...]:
-    """Names of the tensors of one weight; a method whose file depends on the shape says so."""
-    own: Callable[[Sequence[int]], tuple[str, ...]] | None = getattr(method, "tensors", None)
-    return method.keeps if own is None else own(shape)
-
-
-def _note_bytes(shapes: Shapes) -> int:
-    """How long the header's note of a difference is: a string in JSON, itself JSON."""
-    hashes = ["0" * HASH_DIGITS] * DELTA_HASHES
-    note = {target.partition("/")[2]: [list(shape), *hashes] for target, shape in shapes.items()}
-    return len(json.dumps(json.dumps(note, separators=(",", ":"))))
-
-
 def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:
     """A saved adapter, checked as far as that goes without its backbone.
 
@@ -124,7 +85,6 @@ def read_adapter(folder: Path, backbone_sha256: str) -> Adapter:
         BackboneError: not an adapter, damaged, not finite, or made for another backbone.
     """
     from sparse_peft.tuners.adapter_tensors import checked_tensors
-    from sparse_peft.tuners.targets import paths_by_component
 
     card = _card(folder)
     if card.backbone_sha256 != backbone_sha256:

@@ -5,16 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_peft.methods.checks import check_at_least, check_not_negative, check_scaling, check_seed
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    at_least,
-    check_scaling,
-    check_seed,
-    largest,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import largest, matrices, refuse_below
+from sparse_peft.tuners.paths import paths_by_component
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +31,6 @@ class FourierFT:
         "arXiv:2405.03003; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = False  # as published; see init_weights
-    keeps: ClassVar[tuple[str, ...]] = ("fourierft_spectrum",)
 
     frequencies: int = 1000
     """Trainable coefficients of each weight; all of them where a weight has fewer."""
@@ -51,10 +44,10 @@ class FourierFT:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("frequencies", self.frequencies, 1)
+        check_at_least("frequencies", self.frequencies, 1)
         check_seed("random_loc_seed", self.random_loc_seed)
         check_scaling(self.scaling)
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def counts(self, shapes: Shapes) -> list[int]:
         """Coefficients of each weight."""
@@ -83,7 +76,11 @@ class FourierFT:
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """The coefficients; their places follow from the seed, and a wave changes every entry."""
         count = sum(self.counts(shapes))
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The coefficients."""
+        return ("fourierft_spectrum",)
 
     def attach(
         self,
@@ -93,7 +90,7 @@ class FourierFT:
     ) -> Attachment:
         """PEFT's FourierFT layers in place of the target Linears."""
         from sparse_peft.tuners.attachments.peft import PeftAttachment
-        from sparse_peft.tuners.targets import paths_by_component, shapes_of
+        from sparse_peft.tuners.targets import shapes_of
 
         counts = dict(zip(targets, self.counts(shapes_of(components, targets)), strict=True))
         configs = {

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_peft.methods.checks import check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import not_negative
 from sparse_peft.tuners.layout import FULL_TENSORS
 
 if TYPE_CHECKING:
@@ -30,13 +30,12 @@ class Full:
         "arXiv:1711.05101; code: torch.optim.AdamW"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = FULL_TENSORS
 
     weight_decay: float = 1e-4
     """Decoupled, of AdamW, towards zero and not towards the base."""
 
     def __post_init__(self) -> None:
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> None:
         """None: it is what it is, whatever the budget."""
@@ -52,7 +51,11 @@ class Full:
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """All entries of all weights, whole in the file too."""
         count = sum(math.prod(shape) for shape in shapes.values())
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The weight, whole."""
+        return FULL_TENSORS
 
     def attach(
         self,

@@ -4,15 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_peft.methods.checks import check_alpha, check_at_least, check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    at_least,
-    check_alpha,
-    full_rank,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import alpha_of, full_rank, rank_one, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +29,6 @@ class LoHa:
         "Federated Learning, ICLR 2022, arXiv:2108.06098; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 
     rank: int = 4
     """Rank of each of the two matrices; their product can have its square."""
@@ -45,13 +38,13 @@ class LoHa:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("rank", self.rank, 1)
+        check_at_least("rank", self.rank, 1)
         check_alpha(self.alpha)
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """Rank 1, and one rank more: two pairs of thin factors for each weight."""
-        one = sum(2 * (out + into) for out, into in matrices(shapes, self.label))
+        one = 2 * rank_one(shapes, self.label)
         return one, one
 
     def fit(self, budget: int, shapes: Shapes) -> "LoHa":
@@ -68,7 +61,11 @@ class LoHa:
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """All four factors of each weight; the product is dense."""
         count = self.rank * self.budget_range(shapes)[0]
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """Two thin matrices for each of the two that are multiplied."""
+        return "hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"
 
     def attach(
         self,
@@ -81,8 +78,7 @@ class LoHa:
 
         from sparse_peft.tuners.attachments.peft import PeftAttachment
 
-        alpha = self.rank if self.alpha is None else self.alpha
-        config = LoHaConfig(r=self.rank, alpha=alpha)
+        config = LoHaConfig(r=self.rank, alpha=alpha_of(self.alpha, self.rank))
         return PeftAttachment(
             components, targets, config, plan.seed, weight_decay=self.weight_decay
         )

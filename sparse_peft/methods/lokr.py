@@ -7,16 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_alpha, check_at_least, check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    CLOSE,
-    at_least,
-    check_alpha,
-    largest,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import CLOSE, alpha_of, largest, matrices, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -41,9 +34,6 @@ class LoKr:
         "Evaluation, ICLR 2024, arXiv:2309.14859; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    # The second factor is whole where the rank reaches half its longer side, and two thin ones
-    # below.
-    keeps: ClassVar[tuple[str, ...]] = ("lokr_w1", "lokr_w2", "lokr_w2_a", "lokr_w2_b")
 
     rank: int = 4
     """Rank of the larger factor; from half its longer side on, that factor is learned whole."""
@@ -55,13 +45,13 @@ class LoKr:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("rank", self.rank, 1)
+        check_at_least("rank", self.rank, 1)
         if self.decompose_factor != NEAREST_ROOT and self.decompose_factor < 1:
             raise SpecError(
                 f"decompose_factor is {self.decompose_factor}; expected 1 or more, or -1."
             )
         check_alpha(self.alpha)
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _count(self, pairs: Counter[tuple[int, int]]) -> int:
         return sum(
@@ -111,12 +101,6 @@ class LoKr:
         top = largest(lambda rank: replace(self, rank=rank)._count(pairs) <= budget, max(1, whole))
         return replace(self, rank=top)
 
-    def tensors(self, shape: Sequence[int]) -> tuple[str, ...]:
-        """Those of `keeps` that the file holds for a weight of this shape."""
-        large = [_split(side, self.decompose_factor)[1] for side in shape]
-        first, whole, *thin = self.keeps
-        return (first, whole) if _is_whole(large, self.rank) else (first, *thin)
-
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank, and the factor where it is not the usual one."""
         own = self.decompose_factor
@@ -125,7 +109,13 @@ class LoKr:
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """Both factors of each weight; the product is dense."""
         count = self._count(Counter(matrices(shapes, self.label)))
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Both factors; of the second, two thin ones where its rank is low for its sides."""
+        large = [_split(side, self.decompose_factor)[1] for side in shape]
+        second = ("lokr_w2",) if _is_whole(large, self.rank) else ("lokr_w2_a", "lokr_w2_b")
+        return "lokr_w1", *second
 
     def attach(
         self,
@@ -138,7 +128,7 @@ class LoKr:
 
         from sparse_peft.tuners.attachments.peft import PeftAttachment
 
-        alpha = self.rank if self.alpha is None else self.alpha
+        alpha = alpha_of(self.alpha, self.rank)
         config = LoKrConfig(r=self.rank, alpha=alpha, decompose_factor=self.decompose_factor)
         return PeftAttachment(
             components, targets, config, plan.seed, weight_decay=self.weight_decay

@@ -4,16 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
+from sparse_peft.methods.checks import check_alpha, check_at_least, check_not_negative, check_share
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    at_least,
-    check_alpha,
-    check_dropout,
-    full_rank,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import alpha_of, full_rank, matrices, rank_one, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +30,6 @@ class LoRA:
         "2024, arXiv:2402.09353; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("lora_A.weight", "lora_B.weight")
 
     rank: int = 4
     """Columns of the two thin matrices: the inner dimension of their product."""
@@ -53,16 +45,16 @@ class LoRA:
     """Decoupled, of AdamW on the adapter's values; 1e-4 is that of diffusers' LoRA scripts."""
 
     def __post_init__(self) -> None:
-        at_least("rank", self.rank, 1)
+        check_at_least("rank", self.rank, 1)
         check_alpha(self.alpha)
-        check_dropout(self.dropout)
-        not_negative("weight_decay", self.weight_decay)
+        check_share("dropout", self.dropout)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """Rank 1, and one rank more; DoRA has a length for each output besides."""
-        pairs = matrices(shapes, self.label)
-        one = sum(out + into for out, into in pairs)
-        return one + (sum(out for out, _ in pairs) if self.dora else 0), one
+        one = rank_one(shapes, self.label)
+        lengths = sum(out for out, _ in matrices(shapes, self.label)) if self.dora else 0
+        return one + lengths, one
 
     def fit(self, budget: int, shapes: Shapes) -> "LoRA":
         """The largest rank within the budget; no larger than the widest weight has ranks."""
@@ -79,7 +71,12 @@ class LoRA:
         """rank * (in + out) for each weight, and the lengths; the product of factors is dense."""
         smallest, step = self.budget_range(shapes)
         count = smallest + (self.rank - 1) * step
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The two thin matrices, A and B; DoRA's lengths of the outputs."""
+        lengths = ("lora_magnitude_vector",) if self.dora else ()
+        return "lora_A.weight", "lora_B.weight", *lengths
 
     def attach(
         self,
@@ -95,7 +92,7 @@ class LoRA:
 
         config = LoraConfig(
             r=self.rank,
-            lora_alpha=self.rank if self.alpha is None else self.alpha,
+            lora_alpha=alpha_of(self.alpha, self.rank),
             lora_dropout=self.dropout,
             use_rslora=self.rslora,
             use_dora=self.dora,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from sparse_peft.methods.adapters import write_card
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Plan
-from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
+from sparse_peft.methods.sizes import alpha_of
+from sparse_peft.tuners.paths import paths_by_component
 
 if TYPE_CHECKING:
     import torch
@@ -29,24 +30,21 @@ def save_factors(
         factors: A (r, in) and B (out, r) of each target.
     """
     from peft import LoraConfig
-    from safetensors.torch import save_file
 
-    from sparse_peft.tuners.targets import paths_by_component
+    from sparse_peft.tuners.tensor_files import write_peft_folder
 
-    alpha = method.rank if method.alpha is None else method.alpha
-    for component, paths in paths_by_component(list(factors)).items():
+    for component, paths in paths_by_component(factors).items():
         config = LoraConfig(
             r=method.rank,
-            lora_alpha=alpha,
+            lora_alpha=alpha_of(method.alpha, method.rank),
             use_rslora=method.rslora,
             target_modules=sorted(paths),
             inference_mode=True,
         )
-        config.save_pretrained(str(folder / component))
         values = {
-            f"{PEFT_PREFIX}{path}.{name}": tensor.contiguous()
+            f"{path}.lora_{letter}.weight": factor
             for path in paths
-            for name, tensor in zip(method.keeps, factors[f"{component}/{path}"], strict=True)
+            for letter, factor in zip("AB", factors[f"{component}/{path}"], strict=True)
         }
-        save_file(values, folder / component / PEFT_NAME, metadata={"format": "pt"})
+        write_peft_folder(folder / component, config, values)
     write_card(folder, method, backbone, backbone_sha256, list(factors), UNKNOWN_PLAN)

@@ -79,7 +79,6 @@ class Method(Protocol):
     sentence: ClassVar[str]
     source: ClassVar[str]
     starts_at_base: ClassVar[bool]
-    keeps: ClassVar[tuple[str, ...]]
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int] | None:
         """The smallest budget and the step between sizes; None if the budget does not matter."""
@@ -96,6 +95,9 @@ class Method(Protocol):
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:
         """The sizes that training with these settings will have, counted before it is built."""
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:
+        """Names of what the file holds for a weight of this shape, without the weight's path."""
 
     def attach(
         self,

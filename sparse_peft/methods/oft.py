@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_at_least, check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, largest, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import largest, matrices, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,6 @@ class OFT:
         "arXiv:2306.07280; code: huggingface/peft v0.21.2 (input side, Cayley-Neumann)"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("oft_R.weight",)
 
     block_size: int = 32
     """Inputs that are turned together; each layer takes the nearest number that divides its own."""
@@ -39,8 +39,8 @@ class OFT:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("block_size", self.block_size, 2)
-        not_negative("weight_decay", self.weight_decay)
+        check_at_least("block_size", self.block_size, 2)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _widths(self, shapes: Shapes) -> Counter[int]:
         """How many weights have how many inputs.
@@ -90,7 +90,11 @@ class OFT:
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """The upper triangle of each block's skew matrix; every entry of a weight changes."""
         count = self._count(shapes)
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The upper triangles of the skew matrices, one for each block."""
+        return ("oft_R.weight",)
 
     def attach(
         self,

@@ -6,16 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_at_least, check_not_negative, check_scaling, check_seed
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    at_least,
-    check_scaling,
-    check_seed,
-    largest,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import largest, matrices, refuse_below
+from sparse_peft.tuners.paths import component_of, path_of, paths_by_component
 
 if TYPE_CHECKING:
     import torch
@@ -43,16 +37,11 @@ class Scattered:
         """The wavelet of the grid; None where the grid is the weight itself."""
         return None
 
-    def check(self) -> None:
-        """Refuse settings out of their range.
-
-        Raises:
-            SpecError: names the setting and what is allowed.
-        """
-        at_least("coefficients", self.coefficients, 1)
+    def __post_init__(self) -> None:
+        check_at_least("coefficients", self.coefficients, 1)
         check_seed("random_loc_seed", self.random_loc_seed)
         check_scaling(self.scaling)
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _with(self: Kind, coefficients: int) -> Kind:
         return replace(self, coefficients=coefficients)  # type: ignore[type-var]
@@ -63,12 +52,12 @@ class Scattered:
         Raises:
             SpecError: a proportional share is larger than its weight.
         """
-        sizes = {name: out * in_ for name, (out, in_) in self._pairs(shapes).items()}
+        sizes = {name: out * into for name, (out, into) in self._pairs(shapes).items()}
         if not self.proportional:
             return [min(self.coefficients, size) for size in sizes.values()]
         counts = []
         for name, size in sizes.items():
-            peers = [s for other, s in sizes.items() if _component(other) == _component(name)]
+            peers = [s for other, s in sizes.items() if component_of(other) == component_of(name)]
             share = max(1, round(size / sum(peers) * (self.coefficients * len(peers))))
             if share > size:
                 raise SpecError(
@@ -98,8 +87,8 @@ class Scattered:
     def _most(self, shapes: Shapes) -> int:
         """The number of coefficients above which nothing is gained, or a share is too large."""
         sizes: dict[str, list[int]] = {}
-        for name, (out, in_) in self._pairs(shapes).items():
-            sizes.setdefault(_component(name), []).append(out * in_)
+        for name, (out, into) in self._pairs(shapes).items():
+            sizes.setdefault(component_of(name), []).append(out * into)
         if self.proportional:
             return min(sum(peers) // len(peers) for peers in sizes.values())
         return max(max(peers) for peers in sizes.values())
@@ -110,15 +99,21 @@ class Scattered:
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """The coefficients; their places follow from the seed, so they are not stored."""
-        from sparse_peft.maths.wavelets import layer_seed, touched_count
+        # Here, since only what counts needs NumPy.
+        from sparse_peft.maths.wavelets.counting import touched_count
+        from sparse_peft.maths.wavelets.places import layer_seed
 
         counts, support = self.counts(shapes), 0
         for (name, pair), count in zip(self._pairs(shapes).items(), counts, strict=True):
             seed = self.random_loc_seed
             if self.per_layer_seed:
-                seed = layer_seed(seed, _path(name))
+                seed = layer_seed(seed, path_of(name))
             support += touched_count(pair, count, seed, self.wavelet)
         return Footprint(active=sum(counts), stored=sum(counts), support=support, estimated=False)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The coefficients."""
+        return ("waveft_spectrum",)
 
     def attach(
         self,
@@ -128,7 +123,7 @@ class Scattered:
     ) -> Attachment:
         """Our WaveFT layers in place of the target Linears; the coefficients start at zero."""
         from sparse_peft.tuners.attachments.peft import PeftAttachment
-        from sparse_peft.tuners.targets import paths_by_component, shapes_of
+        from sparse_peft.tuners.targets import shapes_of
         from sparse_peft.tuners.waveft.model import touched_entries
 
         shapes = shapes_of(components, targets)
@@ -163,11 +158,3 @@ class Scattered:
             proportional_parameters=self.proportional,
             **wavelet,
         )
-
-
-def _component(target: str) -> str:
-    return target.partition("/")[0]
-
-
-def _path(target: str) -> str:
-    return target.partition("/")[2]

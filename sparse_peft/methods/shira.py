@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_at_least, check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import matrices, rank_one, refuse_below
 
 if TYPE_CHECKING:
     import torch
@@ -31,7 +32,6 @@ class SHiRA:
         "code: huggingface/peft v0.21.2 (random mask)"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("shira_weight", "shira_indices")
 
     rank: int = 4
     """Gives each weight as many places as LoRA has values at this rank; it bounds no rank."""
@@ -39,8 +39,8 @@ class SHiRA:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("rank", self.rank, 1)
-        not_negative("weight_decay", self.weight_decay)
+        check_at_least("rank", self.rank, 1)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _most(self, shapes: Shapes) -> int:
         """The rank at which the first weight is full.
@@ -59,7 +59,7 @@ class SHiRA:
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """As many places as LoRA of rank 1 has values, and one rank more."""
         self._most(shapes)
-        one = sum(out + into for out, into in matrices(shapes, self.label))
+        one = rank_one(shapes, self.label)
         return one, one
 
     def fit(self, budget: int, shapes: Shapes) -> "SHiRA":
@@ -77,6 +77,10 @@ class SHiRA:
         count = self.rank * self.budget_range(shapes)[0]
         stored = NUMBERS_EACH * count
         return Footprint(active=count, stored=stored, support=count, estimated=False)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The values, and the rows and columns of their places."""
+        return "shira_weight", "shira_indices"
 
     def attach(
         self,

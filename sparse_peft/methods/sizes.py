@@ -1,6 +1,5 @@
-"""The words in which a method refuses a budget or weights that it cannot use."""
+"""What methods are sized with: the weights as matrices, searches, and the refusal of a budget."""
 
-import math
 from collections.abc import Callable
 
 from sparse_peft.errors import SpecError
@@ -8,12 +7,13 @@ from sparse_peft.methods.method import Shapes
 
 CLOSE = 0.02  # a size this near below the budget spends it
 MOST_PRUNED = 64  # times the rank that AdaLoRA keeps it may start from
-HIGHEST_SEED = 2**63 - 1  # that random generators take
-HIGHEST_SCALE = 1e9  # far above all that is of use, far below where single precision ends
 
 
 def refuse_below(smallest: int, budget: int, label: str, unit: str) -> None:
     """Stop where not even the smallest of a method fits.
+
+    Args:
+        unit: what the smallest is, in words.
 
     Raises:
         SpecError: names the smallest possible budget.
@@ -28,6 +28,9 @@ def refuse_below(smallest: int, budget: int, label: str, unit: str) -> None:
 def matrices(shapes: Shapes, label: str) -> list[tuple[int, int]]:
     """The shapes as (out, in) pairs.
 
+    Args:
+        label: the method's, for the message.
+
     Raises:
         SpecError: one of the weights is not a matrix.
     """
@@ -39,9 +42,27 @@ def matrices(shapes: Shapes, label: str) -> list[tuple[int, int]]:
     return pairs
 
 
+def rank_one(shapes: Shapes, label: str) -> int:
+    """Values of two thin matrices beside each weight whose product has rank 1: out + in.
+
+    Raises:
+        SpecError: one of the weights is not a matrix.
+    """
+    return sum(out + into for out, into in matrices(shapes, label))
+
+
 def full_rank(shapes: Shapes, label: str) -> int:
-    """The highest rank that a change of any of these matrices can have."""
+    """The highest rank that a change of any of these matrices can have.
+
+    Raises:
+        SpecError: one of the weights is not a matrix.
+    """
     return max(min(pair) for pair in matrices(shapes, label))
+
+
+def alpha_of(alpha: float | None, rank: int) -> int | float:
+    """The alpha of alpha / rank; the rank where none is set, so that the quotient is 1."""
+    return rank if alpha is None else alpha
 
 
 def largest(holds: Callable[[int], bool], top: int) -> int:
@@ -53,71 +74,6 @@ def largest(holds: Callable[[int], bool], top: int) -> int:
     return low
 
 
-def at_least(name: str, value: int, smallest: int) -> None:
-    """Refuse a setting below its range.
-
-    Raises:
-        SpecError: names the setting and what is allowed.
-    """
-    if value < smallest:
-        raise SpecError(f"{name} is {value}; expected {smallest} or more.")
-
-
-def not_negative(name: str, value: float) -> None:
-    """Refuse a setting below 0.
-
-    Raises:
-        SpecError: names the setting and what is allowed.
-    """
-    if not 0 <= value < math.inf:
-        raise SpecError(f"{name} is {value}; expected 0 or more.")
-
-
-def check_seed(name: str, value: int) -> None:
-    """Refuse a seed that random generators do not take.
-
-    Raises:
-        SpecError: names the setting and what is allowed.
-    """
-    at_least(name, value, 0)
-    if value > HIGHEST_SEED:
-        raise SpecError(f"{name} is {value}; expected {HIGHEST_SEED} at most.")
-
-
-def check_scaling(scaling: float) -> None:
-    """Refuse a scale that is not above 0, or beyond all use.
-
-    Raises:
-        SpecError: names what is allowed.
-    """
-    if not scaling > 0:
-        raise SpecError(f"scaling is {scaling}; expected more than 0.")
-    _not_beyond_use("scaling", scaling)
-
-
-def check_alpha(alpha: float | None) -> None:
-    """Refuse a scale that is not above 0, or beyond all use.
-
-    Raises:
-        SpecError: names what is allowed.
-    """
-    if alpha is None:
-        return
-    if not alpha > 0:
-        raise SpecError(f"alpha is {alpha}; expected more than 0, or nothing for the rank.")
-    _not_beyond_use("alpha", alpha)
-
-
-def _not_beyond_use(name: str, scale: float) -> None:
-    if scale > HIGHEST_SCALE:
-        raise SpecError(f"{name} is {scale}; expected {HIGHEST_SCALE:g} at most.")
-
-
-def check_dropout(dropout: float) -> None:
-    """Refuse a share that is none.
-
-    Raises:
-        SpecError: names what is allowed.
-    """
-    if not 0 <= dropout < 1:
-        raise SpecError(f"dropout is {dropout}; expected 0 to below 1.")
+def percent(share: float) -> str:
+    """A share in per cent, with two digits that count."""
+    return f"{float(f'{100 * share:.2g}'):g} %"

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from sparse_peft.maths.competition import Form
+from sparse_peft.maths.snell.competition import Form
+from sparse_peft.methods.checks import check_not_negative
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import full_rank, matrices, not_negative, refuse_below
+from sparse_peft.methods.sizes import full_rank, percent, rank_one, refuse_below
 from sparse_peft.tuners.snell.settings import SLABS, SnellSettings
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ class SNELL:
         "arXiv:2411.01800; code: ssfgunner/SNELL@e9d5185"
     )
     starts_at_base: ClassVar[bool] = False
-    keeps: ClassVar[tuple[str, ...]] = ("snell_A", "snell_B")
 
     rank: int = 8
     """Columns of the two thin matrices, an even number: two distances share them."""
@@ -48,14 +48,14 @@ class SNELL:
 
     def __post_init__(self) -> None:
         self._settings()
-        not_negative("weight_decay", self.weight_decay)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _settings(self) -> SnellSettings:
         return SnellSettings(self.rank, self.sparsity, self.form, self.dropout, self.drop_path)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """Rank 2, and two ranks more: an odd rank cannot be split between two distances."""
-        two = sum(SLABS * (out + in_) for out, in_ in matrices(shapes, self.label))
+        two = SLABS * rank_one(shapes, self.label)
         return two, two
 
     def fit(self, budget: int, shapes: Shapes) -> "SNELL":
@@ -69,17 +69,19 @@ class SNELL:
         """The rank, and the share of entries that stay."""
         if self.sparsity == 0:
             return f"rank {self.rank}"
-        density = float(f"{100 * (1 - self.sparsity):.2g}")
-        return f"rank {self.rank}, density {density:g} %"
+        return f"rank {self.rank}, density {percent(1 - self.sparsity)}"
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """Both factors; the entries that survive, if no two of an update are equally large."""
-        pairs = matrices(shapes, self.label)
-        count = self.rank * sum(out + in_ for out, in_ in pairs)
+        count = self.rank * rank_one(shapes, self.label)
         competition = self._settings().competition
-        support = sum(competition.survivors(math.prod(pair)) for pair in pairs)
+        support = sum(competition.survivors(math.prod(shape)) for shape in shapes.values())
         sparse = self.sparsity > 0
         return Footprint(count, count, support if sparse else None, estimated=sparse)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The two thin matrices."""
+        return "snell_A", "snell_B"
 
     def attach(
         self,

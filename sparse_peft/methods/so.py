@@ -8,9 +8,10 @@ from decimal import ROUND_FLOOR, Decimal
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.support_sizes import entries_kept, expected_union
+from sparse_peft.maths.so.support_sizes import entries_kept, expected_union
+from sparse_peft.methods.checks import check_at_least
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import at_least, refuse_below
+from sparse_peft.methods.sizes import percent, refuse_below
 from sparse_peft.tuners.layout import DELTA_TENSORS
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ class SO:
         "ICCV 2025, arXiv:2504.12436; code: nairouz/SO@385f4ab"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = DELTA_TENSORS
 
     density: float = 5e-4
     """Share of each weight's entries that is trained at a time, above 0 to 1; one at least."""
@@ -48,7 +48,7 @@ class SO:
     def __post_init__(self) -> None:
         if not 0 < self.density <= 1:
             raise SpecError(f"density is {self.density}; expected above 0 and at most 1.")
-        at_least("T", self.T, 1)
+        check_at_least("T", self.T, 1)
 
     def budget_range(self, shapes: Shapes) -> tuple[int, int]:
         """One entry of each weight, and one entry more."""
@@ -67,7 +67,7 @@ class SO:
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The density in per cent."""
-        return f"density {float(f'{100 * self.density:.2g}'):g} %"
+        return f"density {percent(self.density)}"
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:
         """The entries trained at a time, and the expected union of all samples.
@@ -85,6 +85,10 @@ class SO:
             support=support,
             estimated=True,
         )
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The places of the entries that changed, and by how much."""
+        return DELTA_TENSORS
 
     def attach(
         self,

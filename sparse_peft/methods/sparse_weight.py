@@ -22,7 +22,6 @@ class SparseWeight(Scattered):
         "2025, arXiv:2505.12532; code: Bilican/Sparse_PEFT@a2f5e61, huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("waveft_spectrum",)
     unit: ClassVar[str] = "entry"
 
     coefficients: int = 2592
@@ -37,6 +36,3 @@ class SparseWeight(Scattered):
     """Whether large weights get more entries than small ones, at the same total."""
     weight_decay: float = 1e-4
     """Decoupled, of AdamW on the adapter's values; 1e-4 is that of the official trainer."""
-
-    def __post_init__(self) -> None:
-        self.check()

@@ -5,21 +5,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from sparse_peft.errors import SpecError
+from sparse_peft.methods.checks import check_at_least, check_not_negative, check_seed, check_share
 from sparse_peft.methods.method import Attachment, Footprint, Plan, Shapes
-from sparse_peft.methods.sizes import (
-    at_least,
-    check_dropout,
-    check_seed,
-    matrices,
-    not_negative,
-    refuse_below,
-)
+from sparse_peft.methods.sizes import matrices, refuse_below
 
 if TYPE_CHECKING:
     import torch
 
-TIMES = 20  # as many entries as all weights together the shared matrices may have, or
-ALWAYS = 2**25  # entries, if that is more
+# Most entries of the shared matrices: so many times those of all weights, or the second if more.
+SHARED_TIMES = 20
+SHARED_ALWAYS = 2**25
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,6 @@ class VeRA:
         "arXiv:2310.11454; code: huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("vera_lambda_b", "vera_lambda_d")
 
     rank: int = 256
     """Inner dimension of the shared matrices; far higher than LoRA's for the same budget."""
@@ -53,10 +47,10 @@ class VeRA:
     """Decoupled, of AdamW on the adapter's values."""
 
     def __post_init__(self) -> None:
-        at_least("rank", self.rank, 1)
+        check_at_least("rank", self.rank, 1)
         check_seed("projection_prng_key", self.projection_prng_key)
-        check_dropout(self.dropout)
-        not_negative("weight_decay", self.weight_decay)
+        check_share("dropout", self.dropout)
+        check_not_negative("weight_decay", self.weight_decay)
 
     def _outputs(self, shapes: Shapes) -> int:
         return sum(out for out, _ in matrices(shapes, self.label))
@@ -82,7 +76,7 @@ class VeRA:
         pairs = matrices(shapes, self.label)
         entries = sum(out * into for out, into in pairs)
         widest = max(out for out, _ in pairs) + max(into for _, into in pairs)
-        return max(ALWAYS, TIMES * entries) // widest
+        return max(SHARED_ALWAYS, SHARED_TIMES * entries) // widest
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank."""
@@ -101,7 +95,11 @@ class VeRA:
                 "would be far larger than the weights."
             )
         count = self._outputs(shapes) + self.rank * len(shapes)
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(count)
+
+    def tensors(self, shape: tuple[int, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """The factors of the outputs, and those of the rank."""
+        return "vera_lambda_b", "vera_lambda_d"
 
     def attach(
         self,

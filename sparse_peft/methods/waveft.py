@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparse_peft.maths.wavelet_filters import check_family
+from sparse_peft.maths.wavelets.filters import check_family
 from sparse_peft.methods.scattered import Scattered
 
 
@@ -23,7 +23,6 @@ class WaveFT(Scattered):
         "2025, arXiv:2505.12532; code: Bilican/Sparse_PEFT@a2f5e61, huggingface/peft v0.21.2"
     )
     starts_at_base: ClassVar[bool] = True
-    keeps: ClassVar[tuple[str, ...]] = ("waveft_spectrum",)
     unit: ClassVar[str] = "coefficient"
 
     coefficients: int = 2592
@@ -43,7 +42,7 @@ class WaveFT(Scattered):
     """Decoupled, of AdamW on the adapter's values; 1e-4 is that of the official trainer."""
 
     def __post_init__(self) -> None:
-        self.check()
+        super().__post_init__()
         check_family(self.wavelet_family)
 
     @property

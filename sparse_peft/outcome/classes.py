@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparse_peft import tables
-from sparse_peft.backbones.vision_names import is_vision
+from sparse_peft.backbones.vision.names import is_vision
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.data.labelled import DATA_FILE, Labelled
 from sparse_peft.outcome.run import run_outcome, why

@@ -43,6 +43,7 @@ def joined(home: Path, ids: Sequence[str]) -> ComparisonOutcome:
         command="\n".join(one.command for one in found),
         prepare=base.prepare,
         runs=_told_apart([one.runs for one in found]),
+        drawn={},  # each was drawn with the columns of one of them alone
     )
 
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sparse_peft.comparison import ComparisonOutcome
-from sparse_peft.data.prompts import PROMPTS
 from sparse_peft.data.subject import Subject
+from sparse_peft.data.words.prompts import PROMPTS
 from sparse_peft.outcome.run import run_outcome
 from sparse_peft.planning import ComparisonPlan, read_subject_plan
 from sparse_peft.presets import CHANGED
@@ -62,6 +62,11 @@ def subject_outcome(
         prepare=RunDirectory.of(home, plan.prepare).path,
         runs=runs,
         pictures=tuple((folder / p.file, p.crop) for p in subject.pictures),
+        drawn={
+            row.id: RunDirectory.of(home, row.id).path
+            for row in rows.values()
+            if (row.kind, row.state) == ("generate", "finished")
+        },
     )
 
 

@@ -1,7 +1,6 @@
 """From what a person chose to the runs that will do it: sized, counted or refused."""
 
 from sparse_peft.planning.budget import (
-    MOST_SEED,
     STOPS_EACH_SIDE,
     budget_scale,
     check_seed,
@@ -26,6 +25,7 @@ from sparse_peft.planning.subject import (
     plan,
     subject_inputs,
 )
+from sparse_peft.presets import MOST_SEED
 
 __all__ = [
     "MOST_SEED", "MOST_TRAIN_SEEDS", "STOPS_EACH_SIDE", "AnyPlan", "Choices", "ComparisonPlan",

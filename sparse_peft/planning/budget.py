@@ -4,10 +4,9 @@ from sparse_peft import tables
 from sparse_peft.errors import SpecError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Method, Plan, Shapes
-from sparse_peft.presets import AnyPreset
+from sparse_peft.presets import MOST_SEED, AnyPreset
 
 STOPS_EACH_SIDE = 24  # of the budget scale: a quarter of a doubling each, from 1/64 to 64
-MOST_SEED = 2**31 - 1
 
 
 def lora_rank_one(shapes: Shapes) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.source import Source
+from sparse_peft.backbones.source import Source, Task
 from sparse_peft.data.base_new import halves
 from sparse_peft.data.labelled import DATA_FILE, Labelled
 from sparse_peft.data.published.transfer import joins_val
@@ -15,14 +15,13 @@ from sparse_peft.errors import SpecError
 from sparse_peft.files import sha256
 from sparse_peft.methods.method import Footprint, Plan, Shapes
 from sparse_peft.planning.budget import (
-    MOST_SEED,
     budget_within,
     check_methods,
     check_seed,
     check_sizes,
     sized,
 )
-from sparse_peft.presets import ClassesPreset
+from sparse_peft.presets import MOST_SEED, ClassesPreset
 from sparse_peft.runs.spec import ComparisonSpec, Input, RunSpec, new_id
 from sparse_peft.tasks.fewshot.recipe import (
     LINEAR_PROBE,
@@ -102,7 +101,7 @@ class PlannedClassRun:
 class ClassesPlan:
     """What a comparison's spec holds: enough to show it, to resume it and to repeat it."""
 
-    task: str
+    task: Task
     backbone: str
     dataset: str
     """id below data/"""

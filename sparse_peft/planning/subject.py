@@ -6,7 +6,7 @@ from typing import Any
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.source import Source
+from sparse_peft.backbones.source import Source, Task
 from sparse_peft.data.subject import DATA_FILE, Subject
 from sparse_peft.errors import SpecError
 from sparse_peft.files import sha256
@@ -20,7 +20,7 @@ from sparse_peft.planning.budget import (
 )
 from sparse_peft.presets import Preset
 from sparse_peft.runs.spec import ComparisonSpec, Input, RunSpec, new_id
-from sparse_peft.tasks.recipe import Shared, Training, TrainSettings
+from sparse_peft.tasks.dreambooth.recipe import Shared, Training, TrainSettings
 
 SEED_STRIDE = 1000  # between the training seeds of one method
 MOST_TRAIN_SEEDS = 100
@@ -65,7 +65,7 @@ class PlannedRun:
 class ComparisonPlan:
     """What a comparison's spec holds: enough to show it, to resume it and to repeat it."""
 
-    task: str
+    task: Task
     backbone: str
     subject: str
     """id below data/"""

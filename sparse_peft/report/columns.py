@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from sparse_peft.report.marks import Identity, identities
@@ -24,6 +25,11 @@ class Column:
         """The run whose pictures stand in the column at first: the first one that has some."""
         drawn = [run for key in ("samples", "history") for run in self.runs if run[key]]
         return next(iter([*drawn, *self.runs]), None)
+
+    def average(self, metric: str) -> float | None:
+        """The mean of a metric over its training runs; None where none was measured."""
+        found = [run["metrics"][metric]["mean"] for run in self.runs if run["metrics"][metric]]
+        return fmean(found) if found else None
 
 
 def columns(comparison: Mapping[str, Any]) -> list[Column]:

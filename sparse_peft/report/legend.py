@@ -1,11 +1,12 @@
 """The line of all methods: a mark and a name each, to leave them out and to put them in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from sparse_peft.report.groups import Side
-from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.orders import by_family
+from sparse_peft.report.marks import HUES, mark_svg
+
+TICKED, FAMILY = "ticked", "family"  # the orders that every page has
 
 
 def legend(sides: Sequence[Side], fixed: str, orders: Sequence[tuple[str, str]]) -> str:
@@ -44,3 +45,9 @@ def _name(side: Side) -> str:
         f'<span class="legend-fixed" data-trace="{escape(side.method)}">{mark_svg(side.look)} '
         f"{escape(side.label)}</span>"
     )
+
+
+def by_family(families: Mapping[str, str]) -> list[str]:
+    """Names in the order of their families' hues; inside a family as they come."""
+    hues = list(HUES)
+    return sorted(families, key=lambda name: hues.index(families[name]))

@@ -1,6 +1,6 @@
 """How a method looks: hue from its family, mark and dash from its place in that family."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import cos, pi, sin
 from typing import NamedTuple
 
@@ -68,30 +68,43 @@ SAME = {
     "linear_probe": "head",
 }  # rows of a few-shot comparison that train nothing
 # For methods that the table does not name: told apart within a family, whose hue they share.
-SPARE = ("half disc", "quarter disc", "ring with dot", "ring with cross")
-SPARE_DASHES = ("8 4", "2 3", "10 3 2 3", "5 3")
+SPARE = (
+    "half disc", "quarter disc", "ring with dot", "ring with cross", "hollow square",
+    "hollow diamond", "hollow plus", "hollow star",
+)  # fmt: skip
+SPARE_DASHES = ("8 4", "2 3", "10 3 2 3", "5 3", "12 2", "1 4", "6 2 1 2", "14 4 2 4")
 
 
 def identities(methods: Iterable[tuple[str, str]]) -> dict[str, Identity]:
-    """The look of each (method, family); one outside the table takes its family's spare mark.
+    """The look of each (method, family).
+
+    One outside the table takes a spare mark that no other one of its family has here; only when all
+    are taken do two look alike.
 
     Raises:
         ValueError: a family without a hue.
     """
-    found: dict[str, Identity] = {}
-    strangers: dict[str, int] = {}
-    for name, family in methods:
+    every = dict(methods)
+    taken: dict[str, list[tuple[str, str]]] = {family: [] for family in every.values()}
+    for name, family in every.items():
         if family not in HUES:
             raise ValueError(f"family {family!r} has no hue; known: {', '.join(HUES)}")
-        member = SAME.get(name, name)
-        if member not in MEMBERS:
-            place = strangers.setdefault(family, 0) % len(SPARE)
-            strangers[family] += 1
-            mark, dash = SPARE[place], SPARE_DASHES[place]
-        else:
-            mark, dash = MEMBERS[member]
-        found[name] = Identity(family, *HUES[family], mark, dash)
+        if member := MEMBERS.get(SAME.get(name, name)):
+            taken[family].append(member)
+    found: dict[str, Identity] = {}
+    for name, family in every.items():
+        member = MEMBERS.get(SAME.get(name, name))
+        if member is None:
+            member = _spare(taken[family])
+            taken[family].append(member)
+        found[name] = Identity(family, *HUES[family], *member)
     return found
+
+
+def _spare(taken: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    """The spare mark and dash that fewest others of a family have."""
+    marks, dashes = [mark for mark, _ in taken], [dash for _, dash in taken]
+    return min(SPARE, key=marks.count), min(SPARE_DASHES, key=dashes.count)
 
 
 def parts(mark: str) -> tuple[Part, ...]:

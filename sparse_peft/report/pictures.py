@@ -30,8 +30,21 @@ class Sources(NamedTuple):
 
 
 def below(folder: Path) -> Read:
-    """Files that lie in `folder` as comparison.json says."""
-    return lambda path: (folder / path).read_bytes()
+    """Files that lie in `folder` as comparison.json says.
+
+    Raises:
+        ValueError: when asked for a path that leads out of it. A report is there to be sent to
+            others, and nobody looks through the comparison.json that they got from someone.
+    """
+    root = folder.resolve()
+
+    def read(path: str) -> bytes:
+        file = (root / path).resolve()
+        if not file.is_relative_to(root):
+            raise ValueError(f"{path} lies outside {folder}")
+        return file.read_bytes()
+
+    return read
 
 
 def embedded(read: Read, *, exact: bool = True, side: int = TEST_SIDE) -> Source:

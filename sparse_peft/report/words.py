@@ -9,6 +9,7 @@ from sparse_peft.metrics.pictures import Anchor, scaled
 
 Comparison = Mapping[str, Any]  # the content of comparison.json
 
+ALMOST_BILLION = 999.5e6  # from here on three digits of millions would be a thousand of them
 NUMBER_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -59,7 +60,10 @@ def count(number: int) -> str:
 
 def about(number: int) -> str:
     """A large number as a person says it: 1.3 million."""
-    return f"{number / 1e6:.3g} million" if number >= 1e6 else count(number)
+    if number < 1e6:
+        return count(number)
+    unit, name = (1e6, "million") if number < ALMOST_BILLION else (1e9, "billion")
+    return f"{number / unit:.3g} {name}"
 
 
 def duration(seconds: float | int) -> str:
@@ -74,10 +78,21 @@ def duration(seconds: float | int) -> str:
 
 
 def size(count_bytes: int) -> str:
-    """140 kB or 5.0 MB."""
-    if count_bytes < 1_000_000:
-        return f"{max(1, round(count_bytes / 1000))} kB"
-    return f"{count_bytes / 1e6:.1f} MB"
+    """140 kB, 5.0 MB or 10.3 GB."""
+    kilobytes = max(1, round(count_bytes / 1e3))
+    if kilobytes < 1000:
+        return f"{kilobytes} kB"
+    megabytes = f"{count_bytes / 1e6:.1f}"
+    return f"{megabytes} MB" if float(megabytes) < 1000 else f"{count_bytes / 1e9:.1f} GB"
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """A number of things: 1 prompt, 8 prompts.
+
+    Args:
+        more: their name in the plural; with an s if left out.
+    """
+    return f"{count(number)} {one if number == 1 else more or f'{one}s'}"
 
 
 def small(number: int) -> str:
@@ -238,51 +253,3 @@ def _trainings(runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
         if run["samples"]:
             found[run["method"]] = found.get(run["method"], 0) + 1
     return found
-
-
-def setup(comparison: Comparison) -> list[tuple[str, str]]:
-    """What a paper needs to say about a comparison: a heading and a text for each part."""
-    backbone, judge = comparison["backbone"], comparison["judge"]
-    prompts = "; ".join(comparison["prompts"])
-    training = "; ".join(comparison["training_prompts"] or ["unknown"])
-    methods = [
-        (
-            run["label"],
-            f"{run['knob'] or 'size unknown'}, learning rate {run['settings']['lr']:g}, "
-            f"{count(run['settings']['steps'])} steps, seed {run['settings']['seed']}, preset "
-            f"{run['settings']['preset'] or 'none'}. {run['source']}",
-        )
-        for run in comparison["runs"]
-    ]
-    return [
-        (
-            "Backbone",
-            f"{backbone['title'] or backbone['id']} ({backbone['id']}), "
-            f"weights sha256 {backbone['sha256'] or 'unknown'}.",
-        ),
-        (
-            "Subject",
-            f"{len(comparison['pictures'])} pictures of one {comparison['noun']}, token "
-            f"“{comparison['token']}”; training prompts: {training}.",
-        ),
-        *methods,
-        (
-            "Test pictures",
-            f"{len(comparison['prompts'])} prompts, seeds "
-            f"{', '.join(map(str, comparison['seeds']))}; the same starting noise in every column. "
-            f"Prompts: {prompts}. The judge reads them without the token.",
-        ),
-        (
-            "Judge",
-            f"{judge['id']}, revision {judge['revision']}."
-            if judge
-            else "None: nothing was measured.",
-        ),
-        ("Intervals", comparison["intervals"]["rule"]),
-        ("Pairs", comparison["intervals"]["pairs_rule"]),
-        (
-            "Machine",
-            f"{comparison['device'] or 'unknown'}; "
-            + ", ".join(f"{name} {version}" for name, version in comparison["versions"].items()),
-        ),
-    ]

@@ -171,7 +171,7 @@ class Runner:
     def _end_interrupted(self, work: _Work, exit_status: int | None) -> None:
         note = "Its worker is gone."
         if exit_status is not None:
-            note = f"Its worker was ended by {signal.Signals(-exit_status).name}."
+            note = f"Its worker was ended by {_signal_name(-exit_status)}."
         if exit_status == -signal.SIGKILL:
             note += " If nobody did that, the memory ran out."
         self._write(work, "interrupted", None, note)
@@ -196,7 +196,7 @@ class Runner:
         tail = self._launcher.read(work.id, "log.txt", _LOG_TAIL_BYTES)
         lines = tail.decode(errors="replace").strip().splitlines() or ["nothing in log.txt."]
         if exit_status < 0:
-            return f"The worker crashed ({signal.Signals(-exit_status).name}): {lines[-1]}"
+            return f"The worker crashed ({_signal_name(-exit_status)}): {lines[-1]}"
         return f"The worker ended with exit status {exit_status}: {lines[-1]}"
 
 
@@ -254,6 +254,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--resume-interrupted", type=int, default=0, help="attempts by itself")
     parser.add_argument("--exit-when-idle", action="store_true")
     return parser.parse_args(arguments)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal has a number alone
+        return f"signal {number}"
 
 
 def _size(path: Path) -> int:

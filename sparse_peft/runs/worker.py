@@ -25,9 +25,9 @@ from sparse_peft.runs.spec import RunSpec
 from sparse_peft.tasks.job import Cancelled, Job, NotFinite, Stop
 
 KINDS = {  # by kind, or by task/kind where a task does it in its own way
-    "prepare": "sparse_peft.tasks.prepare:run",
-    "train": "sparse_peft.tasks.train:run",
-    "generate": "sparse_peft.tasks.generate:run",
+    "prepare": "sparse_peft.tasks.dreambooth.prepare:run",
+    "train": "sparse_peft.tasks.dreambooth.train:run",
+    "generate": "sparse_peft.tasks.dreambooth.generate:run",
     "probe": "sparse_peft.tasks.probe:run",
     "fewshot/prepare": "sparse_peft.tasks.fewshot.prepare:run",
     "fewshot/train": "sparse_peft.tasks.fewshot.train:run",

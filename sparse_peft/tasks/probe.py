@@ -8,14 +8,15 @@ from typing import Any
 import torch
 
 from sparse_peft import tables
-from sparse_peft.backbones import diffusion
 from sparse_peft.backbones import judge as judges
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.source import TARGETS, Source
+from sparse_peft.backbones.diffusion import model as diffusion
+from sparse_peft.backbones.diffusion.source import TARGETS
+from sparse_peft.backbones.source import Source
 from sparse_peft.tasks import device as devices
-from sparse_peft.tasks import timing
+from sparse_peft.tasks.dreambooth import timing
+from sparse_peft.tasks.dreambooth.recipe import ProbeSettings
 from sparse_peft.tasks.job import Cancelled, Job
-from sparse_peft.tasks.recipe import ProbeSettings
 
 GIB = 1 << 30
 
@@ -87,9 +88,8 @@ def _tunable(source: Source) -> dict[str, dict[str, int]]:
 def _devices() -> list[dict[str, object]]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     found: list[dict[str, object]] = [
-        {"id": "cpu", "name": _processor(), "cores": len(os.sched_getaffinity(0)),
-         "memory_gib": round(memory, 1)}
-    ]  # fmt: skip
+        {"id": "cpu", "name": _processor(), "cores": _cores(), "memory_gib": round(memory, 1)}
+    ]
     for index in range(torch.cuda.device_count()):
         free, total = torch.cuda.mem_get_info(index)
         found.append(
@@ -97,6 +97,13 @@ def _devices() -> list[dict[str, object]]:
              "memory_gib": round(total / GIB, 1), "free_gib": round(free / GIB, 1)}
         )  # fmt: skip
     return found
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells, as Linux does."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sparse_peft.errors import BackboneError
 from sparse_peft.tuners.layout import DELTA_TENSORS, FULL_TENSORS
-from sparse_peft.tuners.targets import paths_by_component, weight_of
+from sparse_peft.tuners.paths import paths_by_component
+from sparse_peft.tuners.targets import weight_of
 from sparse_peft.tuners.touched import Touched
 
 LARGEST_TEXT = 2**20  # bytes of a card, or of the header of a tensor file

@@ -25,3 +25,8 @@ class Footprint:
     """Entries of the weights that the final update can change; None where that is all of them."""
     estimated: bool
     """Whether `stored` and `support` depend on chance and are expectations."""
+
+    @classmethod
+    def dense(cls, count: int) -> "Footprint":
+        """Of a method that stores the `count` values it trains, and can change all entries."""
+        return cls(active=count, stored=count, support=None, estimated=False)

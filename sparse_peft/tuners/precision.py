@@ -8,9 +8,7 @@ from torch import Tensor
 def product_type(operand: Tensor) -> torch.dtype:
     """The type in which a Linear would multiply an operand, autocast considered."""
     kind = operand.device.type
-    if (
-        torch.is_autocast_enabled(kind) and operand.dtype != torch.float64
-    ):  # it leaves doubles alone
+    if torch.is_autocast_enabled(kind) and operand.dtype != torch.float64:  # doubles stay
         return torch.get_autocast_dtype(kind)
     return operand.dtype
 

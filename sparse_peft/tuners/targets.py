@@ -1,14 +1,15 @@
-"""Target names, "component/module path", and the modules they stand for."""
+"""The modules and weights that targets stand for."""
 
 from collections.abc import Mapping, Sequence
 
 from torch import nn
 
+from sparse_peft.tuners.paths import component_of, path_of
+
 
 def module_at(components: Mapping[str, nn.Module], target: str) -> nn.Module:
     """The module that owns the weight called `target`."""
-    component, _, path = target.partition("/")
-    return components[component].get_submodule(path)
+    return components[component_of(target)].get_submodule(path_of(target))
 
 
 def weight_of(components: Mapping[str, nn.Module], target: str) -> nn.Parameter:
@@ -24,15 +25,6 @@ def has_weight(components: Mapping[str, nn.Module], target: str) -> bool:
         return isinstance(getattr(module_at(components, target), "weight", None), nn.Parameter)
     except (KeyError, AttributeError):
         return False
-
-
-def paths_by_component(targets: Sequence[str]) -> dict[str, list[str]]:
-    """Module paths inside each component, in the order of the targets."""
-    found: dict[str, list[str]] = {}
-    for target in targets:
-        component, _, path = target.partition("/")
-        found.setdefault(component, []).append(path)
-    return found
 
 
 def shapes_of(

@@ -19,13 +19,17 @@ from gradio.utils import get_upload_folder
 from sparse_peft import tables
 from sparse_peft.data.findings import listed, stop_on
 from sparse_peft.data.pictures import Picture, open_pictures
-from sparse_peft.data.text import check_line
+from sparse_peft.data.words.text import check_line
 from sparse_peft.errors import DataError, SpecError, UserError
 from sparse_peft.runs.store import Store
-from sparse_peft.ui import doing, live, mine, offers, owners, starting
-from sparse_peft.ui.desk import Desk, Studio, on_page
-from sparse_peft.ui.draft import METHODS, Value
-from sparse_peft.ui.watching import Live, strip_of, watcher
+from sparse_peft.ui.clicks import doing, starting
+from sparse_peft.ui.clicks.actions import on_page
+from sparse_peft.ui.comparisons import live, mine
+from sparse_peft.ui.desk import offers
+from sparse_peft.ui.desk.desk import Desk, Studio
+from sparse_peft.ui.desk.draft import METHODS, Value
+from sparse_peft.ui.shell import owners
+from sparse_peft.ui.watch.watching import Live, strip_of, watcher
 
 NOBODY = "Open the page's address first and send the cookie that it gives: it says who you are."
 UNKNOWN_FILE = "A picture was not uploaded here. Send it with gradio_client's handle_file."

@@ -9,24 +9,26 @@ import gradio as gr
 
 from sparse_peft.report.marks import hue_variables
 from sparse_peft.report.page import FACES
-from sparse_peft.ui import api, choosing, doing, gathering, looking, owners, turning, watching
+from sparse_peft.ui import api
 from sparse_peft.ui.classes import sorting
-from sparse_peft.ui.desk import Action, Answer, Desk, Studio, perform
-from sparse_peft.ui.draft import TASKS
-from sparse_peft.ui.mistakes import Mistakes
-from sparse_peft.ui.panels import (
-    header,
-    heading,
-    history,
-    matrix,
-    methods,
-    numbers,
-    pictures,
-    strip,
-    switch,
-)
-from sparse_peft.ui.panels.classes import boxes
-from sparse_peft.ui.turns import Turns
+from sparse_peft.ui.clicks import choosing, doing, gathering, looking, turning
+from sparse_peft.ui.clicks.actions import Action, Answer, perform
+from sparse_peft.ui.clicks.mistakes import Mistakes
+from sparse_peft.ui.desk.desk import Desk, Studio
+from sparse_peft.ui.desk.draft import TASKS
+from sparse_peft.ui.desk.turns import Turns
+from sparse_peft.ui.panels.classes.boxes import board as boxes
+from sparse_peft.ui.panels.header import board as header
+from sparse_peft.ui.panels.heading import board as heading
+from sparse_peft.ui.panels.history import board as history
+from sparse_peft.ui.panels.matrix import board as matrix
+from sparse_peft.ui.panels.methods import board as methods
+from sparse_peft.ui.panels.numbers import board as numbers
+from sparse_peft.ui.panels.pictures import board as pictures
+from sparse_peft.ui.panels.strip import board as strip
+from sparse_peft.ui.panels.switch import board as switch
+from sparse_peft.ui.shell import owners
+from sparse_peft.ui.watch import watching
 
 TITLE = "Sparse PEFT Studio"
 HERE = Path(__file__).parent / "panels"
@@ -55,21 +57,22 @@ def _board(render: Render, *names: str) -> Board:
 
 
 BOARDS = {
-    "header": _board(header.render, "header"),
-    "strip": _board(strip.render, "strip"),
-    "switch": _board(switch.render, "switch"),
+    "header": _board(header.render, "header/header"),
+    "strip": _board(strip.render, "strip/strip"),
+    "switch": _board(switch.render, "switch/switch"),
     "pictures": _board(pictures.render, *pictures.SCRIPTS),
     "classes": _board(boxes.render, *boxes.SCRIPTS),
     "methods": _board(methods.render, *methods.SCRIPTS),
-    "heading": _board(heading.render, "heading"),
+    "heading": _board(heading.render, "heading/heading"),
     "matrix": _board(matrix.render, *matrix.SCRIPTS),
-    "numbers": _board(numbers.render, "numbers"),
-    "history": _board(history.render, "history", "history_clicks"),
+    "numbers": _board(numbers.render, "numbers/numbers"),
+    "history": _board(history.render, "history/history", "history/clicks"),
 }
 COMPARE = ("heading", "matrix", "numbers")
 _NOTHING = [gr.skip()] * (len(BOARDS) + 1)  # for the tabs and each board
 SCRIPTS = (
-    "studio", "studio_asking", "studio_say", "studio_fields", "studio_connection", "studio_pulse",
+    "studio/studio", "studio/asking", "studio/say", "studio/fields", "studio/connection",
+    "studio/pulse",
 )  # fmt: skip
 
 
@@ -227,10 +230,10 @@ def head() -> str:
         f":root{{{hue_variables(dark=False)}}}"
         f"@media (prefers-color-scheme:dark){{:root{{{hue_variables(dark=True)}}}}}"
     )
-    sheets = [REPORT / "look.css", REPORT / "classes.css", HERE / "page.css"]
+    sheets = [REPORT / "styles/look.css", REPORT / "styles/classes.css", HERE / "page.css"]
     sheets += [path for path in sorted(HERE.rglob("*.css")) if path.name != "page.css"]
     style = "\n".join([faces, hues, *(path.read_text(encoding="utf-8") for path in sheets)])
-    scripts = [REPORT / f"{name}.js" for name in SHARED]
+    scripts = [REPORT / f"scripts/{name}.js" for name in SHARED]
     scripts += [HERE / f"{name}.js" for name in SCRIPTS]
     script = "\n".join(path.read_text(encoding="utf-8") for path in scripts)
     return f"<style>{style}</style><script>{script}</script>"

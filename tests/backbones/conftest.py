@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sparse_peft.backbones import clip_registry
+from sparse_peft.backbones.clip import registry as clip_registry
 from tests.small_clips import VIT, config
 
 

@@ -7,7 +7,7 @@ import pytest
 from sparse_peft.backbones.asked import asked
 from sparse_peft.errors import BackboneError
 
-OUTLINE = "sparse_peft.backbones.vision_outline"
+OUTLINE = "sparse_peft.backbones.vision.outline"
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """The judge gives unit-norm features, and is not the tower that conditions the UNet."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from safetensors.torch import load_file
 from sparse_peft.backbones import judge
 from sparse_peft.backbones.source import BUILTIN
 from sparse_peft.errors import BackboneError
-from sparse_peft.tasks.gallery import read_picture
+from sparse_peft.tasks.dreambooth.gallery import read_picture
 
 CPU = torch.device("cpu")
 
@@ -67,6 +68,14 @@ def test_it_is_not_the_text_tower_that_conditions(builtin: judge.Judge) -> None:
 def test_an_unknown_judge_is_refused_in_words() -> None:
     with pytest.raises(BackboneError, match="could not be loaded"):
         judge.load("no-such-model/none", CPU)
+
+
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", judge.HEAD_FILE])
+def test_a_judge_that_was_cut_off_is_refused_in_words(name: str, tmp_path: Path) -> None:
+    shutil.copytree(BUILTIN / "judge", tmp_path / "judge")
+    os.truncate(tmp_path / "judge" / name, 1000)
+    with pytest.raises(BackboneError, match="could not be loaded"):
+        judge.load(str(tmp_path / "judge"), CPU)
 
 
 def test_a_folder_that_is_no_judge_is_refused_in_words(tmp_path: Path) -> None:

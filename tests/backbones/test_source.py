@@ -1,19 +1,14 @@
-"""Where backbones come from, and what is said when they do not."""
+"""A backbone by its name, whatever its kind: what is known of it and what it sees."""
 
-import json
-import shutil
-import struct
 from pathlib import Path
 
 import pytest
-from huggingface_hub.utils import filter_repo_objects
-from safetensors import safe_open
 
 from sparse_peft.backbones import source
+from sparse_peft.backbones.vision import shapes as vision_shapes
+from sparse_peft.backbones.vision.shapes import Outline
 from sparse_peft.errors import BackboneError
 from tests.small_models import save_sd
-
-COMMIT = "c0ffee" * 6 + "abcd"
 
 
 def test_the_builtin_backbone_names_what_it_knows() -> None:
@@ -21,163 +16,24 @@ def test_the_builtin_backbone_names_what_it_knows() -> None:
     assert builtin.family == "builtin"
     assert {"cat", "dog", "cup"} <= set(builtin.known_nouns)
     assert "in the snow" in builtin.known_places
+    assert "photographs" in (source.resolve("builtin", "fewshot").note or "")
 
 
-def test_shapes_come_from_the_headers_of_all_shards() -> None:
-    builtin = source.resolve("builtin")
-    shapes = source.shapes(builtin, "attention+ff")
-    assert sum(out + into for out, into in shapes.values()) == 34_944
-    for path in (builtin.folder / "unet").glob("*.safetensors"):
-        with safe_open(path, "pt") as file:
-            for key in file.keys():  # noqa: SIM118 (not a dict)
-                name = f"unet/{key.removesuffix('.weight')}"
-                if name in shapes:
-                    assert shapes[name] == tuple(file.get_slice(key).get_shape())
+@pytest.mark.parametrize("text", ["[]", "no JSON", '{"objects": ["cat"], "note": "mine"}'])
+def test_a_card_beside_another_backbone_is_a_strangers(tmp_path: Path, text: str) -> None:
+    pipeline = source.resolve(str(save_sd(tmp_path / "model")))
+    (tmp_path / "card.json").write_text(text)
+    assert (pipeline.known_nouns, pipeline.known_places, pipeline.note) == ((), (), None)
 
 
-def test_attention_alone_is_a_part_of_attention_and_feed_forward() -> None:
-    builtin = source.resolve("builtin")
-    attention = source.shapes(builtin, "attention")
-    assert attention.items() < source.shapes(builtin, "attention+ff").items()
-    assert all(".attn" in name for name in attention)
-
-
-def test_the_fingerprint_follows_the_weights(tmp_path: Path) -> None:
-    folder = save_sd(tmp_path / "model")
-    before = source.fingerprint(source.resolve(str(folder)))
-    assert before == source.fingerprint(source.resolve(str(folder)))
-    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    changed = bytearray(path.read_bytes())
-    changed[-1] ^= 1
-    path.write_bytes(changed)
-    assert before != source.fingerprint(source.resolve(str(folder)))
-
-
-def test_a_name_that_is_nothing_is_refused_in_words() -> None:
-    with pytest.raises(BackboneError, match="Use builtin, a diffusers folder, or a hub id"):
-        source.resolve("no such thing")
-
-
-@pytest.mark.parametrize("name", ["x" * 5000, "~nobody/there", "a/" + "../" * 2000])
-def test_a_name_that_no_disk_could_hold_is_refused_in_words(name: str) -> None:
-    for ask in (source.resolve, source.found):
-        with pytest.raises(BackboneError, match="no such folder, and not a hub id"):
-            ask(name)
-
-
-def test_a_folder_that_is_no_pipeline_is_refused_in_words(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match=r"no model_index\.json"):
-        source.resolve(str(tmp_path))
-    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "FluxPipeline"}))
-    with pytest.raises(BackboneError, match="is a FluxPipeline; these can be tuned"):
-        source.resolve(str(tmp_path))
-
-
-def test_a_damaged_weight_file_is_refused_in_words(tmp_path: Path) -> None:
-    folder = save_sd(tmp_path / "model")
-    path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-    texts = (b"nope", b"[]", b'{"a": 1}', b'{"a": {}}', b'{"a": {"shape": ["x"]}}')
-    headers = [struct.pack("<Q", len(text)) + text for text in texts]
-    for damage in (b"", b"\xff" * 8 + b"{}", *headers):
-        path.write_bytes(damage)
-        with pytest.raises(BackboneError, match=r"Fetch it again\."):
-            source.shapes(source.resolve(str(folder)), "attention")
-
-
-def test_without_a_network_a_hub_id_is_refused_in_words(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(BackboneError, match="could not be fetched from the hub"):
-        source.resolve("nobody/nothing")
-
-
-@pytest.mark.parametrize("text", ["{", "[]"])
-def test_a_damaged_index_is_refused_in_words(tmp_path: Path, text: str) -> None:
-    (tmp_path / "model_index.json").write_text(text)
-    with pytest.raises(BackboneError, match=r"model_index\.json.* Fetch it again\."):
-        source.resolve(str(tmp_path))
-
-
-def test_a_file_and_a_folder_that_is_not_there_are_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "model.safetensors").write_bytes(b"")
-    with pytest.raises(BackboneError, match=r"is a file\. Use builtin, a diffusers folder"):
-        source.resolve(str(tmp_path / "model.safetensors"))
-    for name in ("./model", "../model", "a--b/..", "-a/b"):
-        with pytest.raises(BackboneError, match=r"--backbone .*(no such folder|not be fetched)"):
-            source.resolve(name)
-
-
-def cached(folder: Path, hub: Path, name: str, *left_out: str) -> None:
-    """A folder as the hub's cache keeps it, some files not there yet."""
-    place = hub / f"models--{name.replace('/', '--')}"
-    snapshot = place / "snapshots" / COMMIT
-    shutil.copytree(folder, snapshot, ignore=shutil.ignore_patterns(*left_out))
-    (place / "refs").mkdir()
-    (place / "refs" / "main").write_text(COMMIT)
-
-
-def test_what_is_on_this_machine_is_found_without_a_network(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    folder = save_sd(tmp_path / "model")
-    hub = tmp_path / "hub"
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(hub))
-    monkeypatch.setattr("socket.socket.connect", _no_network)
-    builtin, local = source.found("builtin"), source.found(str(folder))
-    assert builtin == source.resolve("builtin")
-    assert local == source.resolve(str(folder))
-    assert source.found("owner/model") is None
-    cached(folder, hub, "owner/model")
-    here = source.found("owner/model")
-    assert here is not None
-    assert (here.id, here.family, here.title) == ("owner/model", "sd", "model")
-    assert source.shapes(here, "attention") == source.shapes(local, "attention")
-    assert source.found(f"owner/model@{COMMIT}") is not None
-    assert source.found("owner/model@other") is None
-
-
-@pytest.mark.parametrize("missing", ["model_index.json", "diffusion_pytorch_model*", "config.json"])
-def test_half_a_download_is_not_there_yet(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, missing: str
-) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    cached(save_sd(tmp_path / "model"), tmp_path / "hub", "owner/model", missing)
-    assert source.found("owner/model") is None
-
-
-def test_a_missing_shard_is_not_there_yet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    builtin = source.resolve("builtin").folder
-    cached(builtin, tmp_path / "hub", "owner/whole")
-    assert source.found("owner/whole") is not None
-    cached(builtin, tmp_path / "hub", "owner/half", "*-00002-of-00003.safetensors")
-    assert source.found("owner/half") is None
-
-
-def test_finding_refuses_what_resolving_refuses(tmp_path: Path) -> None:
-    for name in ("no such thing", str(tmp_path)):
-        with pytest.raises(BackboneError, match=r"Use builtin|no model_index\.json"):
-            source.found(name)
-
-
-def test_a_download_leaves_out_what_is_not_loaded() -> None:
-    files = [
-        "model_index.json", "v1-5-pruned.safetensors", "unet/config.json", "sd_xl.safetensors",
-        "unet/diffusion_pytorch_model.safetensors", "unet/diffusion_pytorch_model.fp16.safetensors",
-        "unet/diffusion_pytorch_model.non_ema.safetensors", "safety_checker/model.safetensors",
-        "vae_1_0/diffusion_pytorch_model.safetensors", "text_encoder_2/model.safetensors",
-        "tokenizer/merges.txt",
-    ]  # fmt: skip
-    kept = filter_repo_objects(
-        files, allow_patterns=list(source.HUB_FILES), ignore_patterns=list(source.HUB_LEFT_OUT)
-    )
-    assert list(kept) == [
-        "model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
-        "text_encoder_2/model.safetensors", "tokenizer/merges.txt",
-    ]  # fmt: skip
-
-
-def _no_network(*_: object) -> None:
-    raise AssertionError("the network was asked")
+def test_what_a_backbone_sees_is_known_before_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    sides = {"vit_base_patch16_384": 384, "swin_tiny_patch4_window7_224.ms_in1k": 224}
+    monkeypatch.setattr(vision_shapes, "outline", lambda name: Outline({}, sides[name], "", 0))
+    assert source.side("builtin") == source.resolve("builtin", "fewshot").side  # type: ignore[attr-defined]
+    for name in ("ViT-L-14-336/openai", "ViT-L/14@336px", "ViT-L-14-336/random"):
+        assert source.side(name) == 336
+    assert source.side("hf-hub:owner/model") is None
+    assert source.side("timm:vit_base_patch16_384") == 384
+    assert source.side("timm:swin_tiny_patch4_window7_224.ms_in1k@mine.pth") == 224
+    with pytest.raises(BackboneError, match="no ViT, Swin or ConvNeXt of timm is called"):
+        source.side("timm:no_such")

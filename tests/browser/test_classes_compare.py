@@ -14,7 +14,7 @@ from sparse_peft.files import Lock
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import RunRow, Store
-from sparse_peft.ui import owners
+from sparse_peft.ui.shell import owners
 from tests.browser.conftest import Person
 from tests.browser.looks import fits, looking, problems
 from tests.fake_classes import shape

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 from benchmarks.browser import REPOSITORY, Served
 from sparse_peft import compare
 from sparse_peft.methods import all_methods
-from sparse_peft.ui.panels.methods_cards import FIRST
+from sparse_peft.ui.panels.methods.cards import FIRST
 from tests.browser import steps
 from tests.browser.conftest import Person
 from tests.browser.looks import fits, problems, too_small
@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TOUCHED = ".studio .button, .methods-tick, .methods-rest > summary, .legend label, .legend select"
 WITH = (
     "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]);"
-    "from sparse_peft.ui import shipped; shipped.FOLDERS[shipped.SUBJECT] = Path(sys.argv[2]);"
+    "from sparse_peft.ui.comparisons import shipped;"
+    "shipped.FOLDERS[shipped.SUBJECT] = Path(sys.argv[2]);"
     "import app; sys.exit(app.main())"
 )
 

@@ -129,6 +129,7 @@ def test_a_token_or_a_noun_that_cannot_be_used_is_refused(desk: Desk, capsys: Ca
         ({"train_seeds": 0}, "--train-seeds is 0; use 1 to 100."),
         ({"methods": "wavft"}, "unknown method 'wavft'. Did you mean 'waveft'? Known: adalora, f"),
         ({"methods": "lora,so,lora"}, "--methods names lora twice; name each once."),
+        ({"methods": ""}, "--methods is empty; name at least one, such as waveft,lora,so."),
         ({"methods": ","}, "--methods is empty; name at least one, such as waveft,lora,so."),
         ({"preset": "quik"}, "unknown preset 'quik'. Did you mean 'quick'? For dreambooth on"),
         ({"preset": "none.toml"}, "--preset none.toml does not exist. Name a file such as those"),

@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from sparse_peft.__main__ import main
-from sparse_peft.backbones import clip, clip_source
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
 from tests.tasks.fewshot.small import small_clip
 
 RANK, ALPHA, SHARE = 2, 1.0, 0.05

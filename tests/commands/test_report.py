@@ -61,3 +61,62 @@ def test_what_is_no_comparison_is_refused_in_one_line(
     assert words in said
     assert said.count("\n") == 1
     assert not page.exists()
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(("noun",), None), (("versions",), "none"), (("runs", 0, "family"), "unheard of"),
+     (("seeds",), []), (("runs", 0, "losses"), [1, 2]), (("runs", 0, "settings", "lr"), "small"),
+     (("pictures",), ["comparison.json"]), (("seeds", 0), "<b>0</b>")],
+)  # fmt: skip
+def test_a_damaged_comparison_is_refused_whatever_is_wrong_with_it(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    at: tuple[str | int, ...],
+    value: object,
+) -> None:
+    path = folder / "comparison.json"
+    told = part = json.loads(path.read_text())
+    for key in at[:-1]:
+        part = part[key]
+    part[at[-1]] = value
+    path.write_text(json.dumps(told))
+    page = tmp_path / "new.html"
+    assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 2
+    said = capsys.readouterr().err
+    assert "is damaged" in said
+    assert said.count("\n") == 1
+    assert not page.exists()
+
+
+def test_a_comparison_from_elsewhere_takes_no_file_of_this_machine_into_its_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "secret").write_text("the key to everything")
+    maker = fake_classes.Maker(tmp_path / "runs", classes=3, each=8, seeds=(1,))
+    value = compare.write(tmp_path / "out", maker.comparison(methods=("lora",)))
+    page, path = tmp_path / "again.html", tmp_path / "out" / "comparison.json"
+    for away in ("../secret", str(tmp_path / "secret")):
+        path.write_text(json.dumps(value | {"examples": {"0": away}, "names": {"0": "x"}}))
+        assert main(["report", "--comparison", str(tmp_path / "out"), "--out", str(page)]) == 2
+        assert "lies outside" in capsys.readouterr().err
+        assert not page.exists()
+
+
+def test_a_place_that_cannot_be_written_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file" / "r.html", tmp_path / "file" / "more" / "r.html"):
+        assert main(["report", "--comparison", str(folder), "--out", str(out)]) == 2
+        said = capsys.readouterr().err
+        assert f"cannot be made: {tmp_path / 'file'} is a file." in said
+        assert said.count("\n") == 1
+
+
+def test_a_file_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("mine")
+    options = ["--comparison", str(tmp_path / "file"), "--out", str(tmp_path / "r.html")]
+    assert main(["report", *options]) == 2
+    assert "comparison.json cannot be read (Not a directory)." in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sparse_peft.data.benchmarks import open_benchmark
+from sparse_peft.data.published.benchmarks import open_benchmark
 from sparse_peft.data.published.layouts import layout_named
 from sparse_peft.errors import UserError
 

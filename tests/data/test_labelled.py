@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import hostile
 import pytest
 
 from sparse_peft.data.labelled import Labelled, LabelledPicture, png_name
 from sparse_peft.errors import DataError, SpecError
 from sparse_peft.files import verify_folder
+from tests.data import hostile
 
 
 def own(decoded: Path) -> Labelled:

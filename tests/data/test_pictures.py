@@ -4,7 +4,6 @@ import hashlib
 import json
 from pathlib import Path
 
-import hostile
 import pytest
 from PIL import Image, ImageFilter
 
@@ -13,6 +12,7 @@ from sparse_peft.data import pictures
 from sparse_peft.data.findings import Finding, stop_on
 from sparse_peft.data.pictures import Opened, Picture, open_pictures
 from sparse_peft.errors import DataError, SpecError
+from tests.data import hostile
 
 
 @pytest.fixture

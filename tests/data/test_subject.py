@@ -4,12 +4,12 @@ import dataclasses
 import json
 from pathlib import Path
 
-import hostile
 import pytest
 
 from sparse_peft.data.subject import Subject
 from sparse_peft.errors import DataError, SpecError
 from sparse_peft.files import verify_folder
+from tests.data import hostile
 
 
 @pytest.fixture

@@ -2,14 +2,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_peft.maths import compiled
-from sparse_peft.maths import sampled_gradients as module
+from sparse_peft.maths import chunks
+from sparse_peft.maths.kernels import compiled
 from sparse_peft.maths.sampled_gradients import (
     plain_sampled_gradients,
     sampled_gradients,
     sampled_wavelet_gradients,
 )
-from sparse_peft.maths.wavelets import channels, geometry, locations, plain_update
+from sparse_peft.maths.wavelets.geometry import channels, geometry, locations
+from sparse_peft.maths.wavelets.updates import plain_update
 
 KERNELS = [
     False,
@@ -35,7 +36,7 @@ def made(tokens: int, out: int, in_: int, count: int, dtype: torch.dtype) -> tup
 @pytest.mark.parametrize("count", [40, 60])  # on either side of what is gathered and what is turned
 @pytest.mark.parametrize("chunk", [1, 50, 10**9])
 def test_sampled_entries_are_those_of_the_dense_gradient(count, chunk, monkeypatch):
-    monkeypatch.setattr(module, "CPU_CHUNK", chunk * 40)
+    monkeypatch.setattr(chunks, "CPU_CHUNK", chunk * 40)
     for tokens in (0, 1, 123, 2000):
         x, dy, rows, columns = made(tokens, 30, 20, count, torch.float32)
         expected = plain_sampled_gradients(x.double(), dy.double(), rows, columns)
@@ -95,7 +96,7 @@ def test_operands_may_be_strided():
 @pytest.mark.parametrize("family", ["db1", "db2", "db4", "sym4", "coif3", "bior2.2", "db20"])
 @pytest.mark.parametrize("shape", [(30, 20), (7, 9), (64, 33), (1, 1)])
 def test_coefficient_gradients_are_those_of_the_dense_update(family, shape, monkeypatch):
-    monkeypatch.setattr(module, "CPU_CHUNK", 1000)
+    monkeypatch.setattr(chunks, "CPU_CHUNK", 1000)
     count = min(40, shape[0] * shape[1])
     places = locations(shape, count, 777)
     where = channels(shape, count, 777, family)

@@ -1,9 +1,13 @@
 """DoRA as an option of LoRA."""
 
+from pathlib import Path
+
 import peft
 import torch
+from safetensors.torch import load_file
 
 from sparse_peft.methods.lora import LoRA
+from sparse_peft.tuners.layout import PEFT_PREFIX
 from tests.methods.peft_folders import PLAN, SHAPES, TARGETS, components, inputs, trained
 
 
@@ -35,3 +39,15 @@ def test_what_dora_changed_is_what_merging_leaves() -> None:
     change = attachment.change("net/0")
     attachment.remove(keep=True)
     torch.testing.assert_close(parts["net"][0].weight - before, change, rtol=1e-4, atol=1e-6)
+
+
+def test_the_file_of_dora_holds_the_tensors_that_it_names(tmp_path: Path) -> None:
+    method = LoRA(rank=2, dora=True)
+    method.attach(components(), TARGETS, PLAN).save(tmp_path)
+    named = {f"{target}.{name}" for target in TARGETS for name in method.tensors(SHAPES[target])}
+    found = {
+        f"{path.parent.name}/{key.removeprefix(PEFT_PREFIX)}"
+        for path in tmp_path.rglob("*.safetensors")
+        for key in load_file(path)
+    }
+    assert found == named

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_peft.backbones import clip, clip_source
-from sparse_peft.backbones.clip_lora_file import read
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
+from sparse_peft.backbones.clip.lora_file import read
 from sparse_peft.errors import BackboneError
 from sparse_peft.methods.adapters import open_adapter
 from sparse_peft.methods.lora import LoRA

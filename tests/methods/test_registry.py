@@ -12,7 +12,7 @@ import pytest
 
 import sparse_peft.methods as registry
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.support_sizes import expected_union
+from sparse_peft.maths.so.support_sizes import expected_union
 from sparse_peft.methods import all_methods, method_named
 from sparse_peft.methods.fields import settings
 from sparse_peft.methods.method import Plan
@@ -76,17 +76,22 @@ def test_every_setting_documents_itself_for_a_form():
     assert steps.help.startswith("Steps for which")
 
 
-def test_sizing_and_naming_import_no_torch():
+def test_sizing_naming_and_counting_import_no_torch():
     code = (
         "import sys\n"
         "from sparse_peft.methods import all_methods\n"
         "from sparse_peft.methods.fields import settings\n"
+        "from sparse_peft.methods.file_sizes import expected_bytes\n"
+        "from sparse_peft.methods.method import Plan\n"
         "shapes = {'a/b': (64, 64)}\n"
         "for kind in all_methods().values():\n"
         "    made = kind().fit(1000, shapes)\n"
         "    settings(kind), made.knob(shapes), made.budget_range(shapes)\n"
-        "heavy = {'torch', 'peft', 'pywt'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
+        "assert not {'torch', 'peft', 'pywt', 'numpy'} & set(sys.modules)\n"
+        "for kind in all_methods().values():\n"
+        "    made, plan = kind().fit(1000, shapes), Plan(10, 0)\n"
+        "    expected_bytes(made, 'toy', shapes, plan, made.footprint(shapes, plan))\n"
+        "assert not {'torch', 'peft'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -10,8 +10,8 @@ import pytest
 from sparse_peft import compare
 from sparse_peft.commands import parser
 from sparse_peft.comparison import ComparisonOutcome
-from sparse_peft.data.prompts import PROMPTS
 from sparse_peft.data.subject import Subject
+from sparse_peft.data.words.prompts import PROMPTS
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import command, joined, outcome
 from sparse_peft.planning import ComparisonPlan, plan

@@ -8,9 +8,9 @@ import pytest
 
 from sparse_peft import presets, tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones import vision_shapes
-from sparse_peft.backbones.vision_shapes import Outline
-from sparse_peft.backbones.vision_view import View
+from sparse_peft.backbones.vision import shapes as vision_shapes
+from sparse_peft.backbones.vision.shapes import Outline
+from sparse_peft.backbones.vision.view import View
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.errors import UserError
 from sparse_peft.planning import lora_rank_one, read_classes_plan, read_plan, read_subject_plan

@@ -12,7 +12,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.errors import SpecError
 from sparse_peft.files import sha256
 from sparse_peft.planning import Choices, plan
-from sparse_peft.tasks.recipe import Shared, TrainSettings
+from sparse_peft.tasks.dreambooth.recipe import Shared, TrainSettings
 from tests.planned import choose
 
 UNIT = 18_816  # LoRA rank 1 on the attention of the built-in backbone

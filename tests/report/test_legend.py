@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from sparse_peft import compare
-from sparse_peft.report import orders, page
+from sparse_peft.report import page
 from sparse_peft.report.columns import columns
 from sparse_peft.report.groups import Side
 from sparse_peft.report.legend import legend
 from sparse_peft.report.marks import HUES
 from sparse_peft.report.pictures import Read
+from sparse_peft.report.subject import orders
 from tests.fake_outcome import EVERY, METHODS, Maker
 from tests.report.test_page import Page
 

@@ -89,3 +89,28 @@ def test_verdicts_name_the_better_column_first() -> None:
         ("LoRA looks more like your dog than SO in 19 of 24.", "Clear."),
         ("SO and LoRA: 13 of 24.", "Cannot tell them apart."),
     ]
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [(999_999, "999,999"), (999_900_000, "1 billion"), (2_567_000_000, "2.57 billion")],
+)
+def test_very_large_numbers_are_never_powers_of_ten(number: int, said: str) -> None:
+    assert words.about(number) == said
+
+
+@pytest.mark.parametrize(
+    ("count_bytes", "said"),
+    [(1, "1 kB"), (139_776, "140 kB"), (999_900, "1.0 MB"), (5_040_000, "5.0 MB"),
+     (999_990_000, "1.0 GB"), (10_270_000_000, "10.3 GB")],
+)  # fmt: skip
+def test_sizes_take_the_unit_that_fits(count_bytes: int, said: str) -> None:
+    assert words.size(count_bytes) == said
+
+
+def test_one_is_singular() -> None:
+    assert words.counted(1, "prompt") == "1 prompt"
+    assert words.counted(0, "prompt") == "0 prompts"
+    assert (
+        words.counted(1_200, "pair of pictures", "pairs of pictures") == "1,200 pairs of pictures"
+    )

@@ -93,6 +93,8 @@ def _fail(how: str, job: Job, step: int) -> None:
     if how == "crash":
         signal.signal(signal.SIGSEGV, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "realtime":
+        os.kill(os.getpid(), signal.SIGRTMIN + 6)
     if how == "exit":
         print("last words", flush=True)
         os._exit(7)

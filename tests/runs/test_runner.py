@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import sys
 import time
 
 import pytest
@@ -66,6 +67,10 @@ def test_one_slot_works_in_the_order_of_submission(home: Home) -> None:
         ("disk", "disk", "could not be written: File too large."),
         ("exit", "error", "The worker ended with exit status 7: last words"),
         ("crash", "error", "The worker crashed (SIGSEGV)"),
+        pytest.param(
+            *("realtime", "error", "The worker crashed (signal 40)"),
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="no real-time signals"),
+        ),
         ("full", "disk", "The disk is full or failing."),
     ],
 )

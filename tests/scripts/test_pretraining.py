@@ -23,9 +23,11 @@ from pretraining import (
 from pretraining.scenes import Scene
 from torch.nn import functional as F
 
-from sparse_peft.backbones import clip as clips
-from sparse_peft.backbones import clip_source, diffusion, judge, source
-from sparse_peft.backbones.sampling import Sampling
+from sparse_peft.backbones import judge, source
+from sparse_peft.backbones.clip import model as clips
+from sparse_peft.backbones.clip import source as clip_source
+from sparse_peft.backbones.diffusion import model as diffusion
+from sparse_peft.backbones.diffusion.sampling import Sampling
 
 CPU = torch.device("cpu")
 TEXTS = [

@@ -11,14 +11,14 @@ from PIL import Image
 from sparse_peft import files, tables
 from sparse_peft.data.subject import Subject
 from sparse_peft.runs import checkpoint
-from sparse_peft.tasks.job import Stop
-from sparse_peft.tasks.recipe import (
+from sparse_peft.tasks.dreambooth.recipe import (
     PriorSettings,
     Sampling,
     Shared,
     Training,
     TrainSettings,
 )
+from sparse_peft.tasks.job import Stop
 
 
 class LocalJob:

@@ -14,9 +14,9 @@ from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.methods.so import SO
 from sparse_peft.tasks.device import accelerator
+from sparse_peft.tasks.dreambooth.recipe import Training
 from sparse_peft.tasks.job import NotFinite
 from sparse_peft.tasks.loop import Progress, fit, never
-from sparse_peft.tasks.recipe import Training
 
 
 class Quadratic:

@@ -6,7 +6,7 @@ from sparse_peft.planning import ComparisonPlan
 from sparse_peft.runs.events import EventLog
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
-from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.desk.desk import Desk
 from tests.ui.own_desk import plan_of, started
 
 

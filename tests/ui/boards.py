@@ -5,7 +5,7 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
-from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.desk.desk import Desk
 
 EMPTY = {"area", "br", "circle", "hr", "img", "input", "path", "polygon"}
 

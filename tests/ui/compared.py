@@ -11,9 +11,9 @@ from typing import Any
 
 from sparse_peft import compare
 from sparse_peft.comparison import ComparisonOutcome
-from sparse_peft.ui.desk import Desk, Studio
+from sparse_peft.ui.desk.desk import Desk, Studio
 from sparse_peft.ui.panels.opened import Opened
-from sparse_peft.ui.watching import Live
+from sparse_peft.ui.watch.watching import Live
 from tests.fake_outcome import EVERY, Maker
 from tests.report.test_page import Page
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sparse_peft.planning import ComparisonPlan, plan
 from sparse_peft.runs.store import Store
-from sparse_peft.ui.desk import Desk, Studio
+from sparse_peft.ui.desk.desk import Desk, Studio
 from tests.fake_outcome import Maker
 from tests.planned import choose
 

@@ -7,8 +7,8 @@ from sparse_peft import files, tables
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import Kind, RunSpec, new_id
 from sparse_peft.runs.store import Store
-from sparse_peft.tasks.recipe import ProbeSettings, Shared, TrainSettings
-from sparse_peft.ui.desk import Desk
+from sparse_peft.tasks.dreambooth.recipe import ProbeSettings, Shared, TrainSettings
+from sparse_peft.ui.desk.desk import Desk
 
 CPU = "CPU (x86_64), 1 thread(s)"
 BEGAN = 1_700_000_000.0  # any moment

@@ -15,8 +15,9 @@ from sparse_peft.files import Lock
 from sparse_peft.planning import ComparisonPlan, read_plan
 from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import Store
-from sparse_peft.ui.desk import Answer, Desk, Studio, perform
-from sparse_peft.ui.doing import ACTIONS
+from sparse_peft.ui.clicks.actions import Answer, perform
+from sparse_peft.ui.clicks.doing import ACTIONS
+from sparse_peft.ui.desk.desk import Desk, Studio
 from tests.planned import write_preset
 from tests.tasks.local_job import draw_subject
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec
 from sparse_peft.runs.store import Store
-from sparse_peft.ui import owners
-from sparse_peft.ui.desk import Desk, Place, Studio
-from sparse_peft.ui.shell import create
+from sparse_peft.ui.desk.desk import Desk, Place, Studio
+from sparse_peft.ui.shell import owners
+from sparse_peft.ui.shell.web import create
 
 ALICE, BOB = owners.new_token(), owners.new_token()
 PATIENCE_SECONDS = 60.0

@@ -19,9 +19,10 @@ from gradio_client.exceptions import AppError
 from sparse_peft.files import Lock
 from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import Store
-from sparse_peft.ui import api, owners
-from sparse_peft.ui.desk import Desk, Studio
-from sparse_peft.ui.shell import create
+from sparse_peft.ui import api
+from sparse_peft.ui.desk.desk import Desk, Studio
+from sparse_peft.ui.shell import owners
+from sparse_peft.ui.shell.web import create
 from tests.studio import PATIENCE_SECONDS, REPOSITORY
 from tests.tasks.local_job import draw_subject
 from tests.ui.own_desk import plan_of, quick_presets, states

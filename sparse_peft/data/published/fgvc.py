@@ -7,7 +7,7 @@ from sparse_peft.data.findings import shown
 from sparse_peft.data.labelled import LabelledPicture, Split
 from sparse_peft.data.published.layouts import WHERE_FROM, Layout
 from sparse_peft.data.published.rows import Row, check_file, check_presence, pictures_of
-from sparse_peft.data.text import check_line, read_text
+from sparse_peft.data.words.text import check_line, read_text
 from sparse_peft.errors import DataError
 
 SPLITS: tuple[Split, ...] = ("train", "val", "test")

@@ -1,5 +1,6 @@
 """A set of FGVC: `train.json`, `val.json` and `test.json`, each `{path of a picture: class}`."""
 
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def _number(value: Any, folder: Path) -> int:
 def _images(layout: Layout, folder: Path, first: str) -> str:
     """The folder that the paths start from: the pictures' own, or, in some copies, the set's."""
     for images in (layout.images, ""):
-        if (folder / images / first).is_file():
+        if os.path.isfile(folder / images / first):
             return images
     return layout.images
 

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparse_peft.data.findings import listed, shown
-from sparse_peft.data.folder import SIDECARS
 from sparse_peft.data.labelled import LabelledPicture, Split
+from sparse_peft.data.opening.folder import SIDECARS
 from sparse_peft.data.published.layouts import WHERE_FROM, Layout
 from sparse_peft.data.published.rows import check_file
-from sparse_peft.data.text import check_line, read_text
+from sparse_peft.data.words.text import check_line, read_text
 from sparse_peft.errors import DataError
 
 _SIDECARS = tuple(SIDECARS)

@@ -4,6 +4,7 @@ Source: Zhou et al. 2022, arXiv:2109.01134; KaiyangZhou/CoOp@ff61507 DATASETS.md
     trainers/zsclip.py:13-29. The other spellings: MaxZanella/CLIP-LoRA@358f0d7 datasets/*.py.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from sparse_peft.errors import DataError
 from sparse_peft.tables import nearest
 
 WHERE_FROM = "CoOp's DATASETS.md (github.com/KaiyangZhou/CoOp) tells where to get it"
+
+MOST_SAID = 12  # folders in one sentence
 
 _PHOTO = "a photo of a {}."
 
@@ -144,27 +147,51 @@ def folder_of(layout: Layout, root: Path) -> tuple[Path, tuple[Finding, ...]]:
     Raises:
         DataError: there is none; the message says what was looked for.
     """
-    there = _folders(root.absolute())
+    there = folders_in(root.absolute())
     matching = [folder for folder in there if folded(folder.name) in layout.spellings]
     if not matching:
         known = " or ".join(f"{name}/" for name in layout.folders)
-        others = listed((shown(folder.name) for folder in there), most=12) or "no folder"
         raise DataError(
-            f"{root} has no folder of {layout.name}: {known} was looked for, and {others} is there."
-            " Give the folder that the folders of the data sets are in."
+            f"{root} has no folder of {layout.name}: {known} was looked for, and"
+            f" {said_of(there)} there. Give the folder that the folders of the data sets are in."
         )
     best, *others_matching = sorted(matching, key=lambda folder: _rank(layout, folder))
     if not others_matching:
         return best, ()
     names = listed(folder.name for folder in others_matching)
-    return best, (Finding(None, "info", f"{best} is used, and {names} beside it is not."),)
+    verb = "is" if len(others_matching) == 1 else "are"
+    return best, (Finding(None, "info", f"{best} is used, and {names} beside it {verb} not."),)
+
+
+def said_of(folders: Sequence[Path]) -> str:
+    """Some folders and their verb, for a sentence: `dtd is`, `dtd, food-101 are`."""
+    if not folders:
+        return "no folder is"
+    names = listed((shown(folder.name) for folder in folders), MOST_SAID)
+    return f"{names} {'is' if len(folders) == 1 else 'are'}"
+
+
+def about_classes(layout: Layout, here: int) -> tuple[Finding, ...]:
+    """That a set has more or fewer classes here than it was published with."""
+    if here == layout.classes:
+        return ()
+    text = (
+        f"{layout.name} has {layout.classes} classes, and {here} are here: accuracies do not"
+        " compare with published ones."
+    )
+    return (Finding(None, "warn", text),)
 
 
 def _rank(layout: Layout, folder: Path) -> tuple[bool, bool, str]:
     return not (folder / layout.split).exists(), folder.name != layout.folders[0], folder.name
 
 
-def _folders(root: Path) -> list[Path]:
+def folders_in(root: Path) -> list[Path]:
+    """The folders in the one of all sets, in the order of their names.
+
+    Raises:
+        DataError: it is no folder, or cannot be opened.
+    """
     try:
         entries = sorted(root.iterdir())
     except FileNotFoundError as error:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sparse_peft.data.findings import shown
-from sparse_peft.data.folder import in_words
 from sparse_peft.data.labelled import LabelledPicture, Split
+from sparse_peft.data.opening.folder import in_words
 from sparse_peft.data.published.layouts import Layout
 from sparse_peft.errors import DataError
 
@@ -71,7 +71,7 @@ def check_presence(layout: Layout, folder: Path, pictures: Sequence[LabelledPict
         DataError: names the first that is missing, and where it was looked for.
     """
     for picture in pictures if len(pictures) < MOST_LOOKED_FOR else _ends(pictures):
-        if not (folder / picture.file).is_file():
+        if not os.path.isfile(folder / picture.file):  # Path.is_file raises for a name too long
             raise DataError(
                 f"{folder / picture.file} does not exist, though the published split names it for"
                 f" {picture.split}; the pictures of {layout.name} belong below"

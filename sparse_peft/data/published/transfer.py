@@ -6,10 +6,10 @@ Source: ssfgunner/SNELL@e9d5185 README.md, lib/datasets.py:16-42, 124-156, 296-3
 
 from pathlib import Path
 
-from sparse_peft.data.findings import Finding, listed, shown
+from sparse_peft.data.findings import Finding, shown
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.data.published import fgvc_json, vtab_lists
-from sparse_peft.data.published.layouts import Layout, folded
+from sparse_peft.data.published.layouts import Layout, about_classes, folded, folders_in, said_of
 from sparse_peft.errors import DataError
 from sparse_peft.tables import nearest
 
@@ -62,7 +62,7 @@ def open_transfer(name: str, root: Path) -> tuple[Labelled, tuple[Finding, ...]]
     reader = fgvc_json if layout.name.startswith(FGVC) else vtab_lists
     classes, pictures = reader.read(layout, folder)
     labelled = Labelled(classes, pictures, layout.name, str(folder))
-    return labelled, tuple(_about(layout, labelled))
+    return labelled, (*about_classes(layout, len(classes)), *_about_names(layout, classes))
 
 
 def _named(name: str) -> Layout:
@@ -76,11 +76,10 @@ def _named(name: str) -> Layout:
 
 def _folder(layout: Layout, root: Path) -> Path:
     """The folder of the set, below `root` or below a group's folder there."""
-    if not root.is_dir():
-        raise DataError(f"{root} is no folder; give the one that the data sets are in.")
-    group = next(names for prefix, names in GROUPS.items() if layout.name.startswith(prefix))
-    above = [root, *(f for f in _folders(root) if folded(f.name) in group)]
-    found = [f for place in above for f in _folders(place) if folded(f.name) in layout.spellings]
+    there = folders_in(root)
+    names = next(names for prefix, names in GROUPS.items() if layout.name.startswith(prefix))
+    inside = [f for group in there if folded(group.name) in names for f in folders_in(group)]
+    found = [f for f in (*there, *inside) if folded(f.name) in layout.spellings]
     whole = [folder for folder in found if (folder / layout.split).is_file()]
     if whole:
         return whole[0]
@@ -90,26 +89,14 @@ def _folder(layout: Layout, root: Path) -> Path:
             "SNELL's README (github.com/ssfgunner/SNELL) tells where to get them."
         )
     known = " or ".join(f"{name}/" for name in layout.folders)
-    there = listed((shown(folder.name) for folder in _folders(root)), most=12) or "no folder"
     raise DataError(
         f"{root} has no folder of {layout.name}: {known} was looked for, there and below "
-        f"{' or '.join(group)}, and {there} is there."
+        f"{' or '.join(names)}, and {said_of(there)} there."
     )
 
 
-def _folders(root: Path) -> list[Path]:
-    return sorted(f for f in root.iterdir() if not f.name.startswith(".") and f.is_dir())
-
-
-def _about(layout: Layout, labelled: Labelled) -> list[Finding]:
-    found = []
-    if len(labelled.classes) != layout.classes:
-        text = (
-            f"{layout.name} has {layout.classes} classes, and {len(labelled.classes)} are here:"
-            " accuracies do not compare with published ones."
-        )
-        found.append(Finding(None, "warn", text))
-    if labelled.classes[0] == vtab_lists.number_name(0):
-        text = f"The files of {layout.name} number its classes and do not name them."
-        found.append(Finding(None, "info", text))
-    return found
+def _about_names(layout: Layout, classes: tuple[str, ...]) -> tuple[Finding, ...]:
+    if classes[0] != vtab_lists.number_name(0):
+        return ()
+    text = f"The files of {layout.name} number its classes and do not name them."
+    return (Finding(None, "info", text),)

@@ -7,7 +7,7 @@ from sparse_peft.data.findings import shown
 from sparse_peft.data.labelled import LabelledPicture, Split
 from sparse_peft.data.published.layouts import Layout
 from sparse_peft.data.published.rows import Row, check_file, check_presence, pictures_of
-from sparse_peft.data.text import as_text
+from sparse_peft.data.words.text import as_text
 from sparse_peft.errors import DataError
 
 # `train800val200.txt` repeats the first two; the file names stand for the splits.

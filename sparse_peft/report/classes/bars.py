@@ -1,4 +1,5 @@
-"""Bars of accuracy: their length is the value, a line across them where zero-shot CLIP stands.
+"""Bars of accuracy: their length is the value, a line across them where zero-shot CLIP stands,
+and a quieter one where guessing would.
 
 Drawn with percentages, so that one bar fits a phone and a printed page alike.
 """
@@ -7,7 +8,9 @@ from collections.abc import Sequence
 from html import escape
 
 from sparse_peft.metrics.intervals import Interval
-from sparse_peft.report.axes import INK, RULE
+from sparse_peft.report.charts.axes import INK, MUTED, RULE
+from sparse_peft.report.charts.strokes import ends
+from sparse_peft.report.classes.levels import DASH, guessing, guessing_key
 from sparse_peft.report.classes.lines import Comparison, Line, lines, many, named, zero_shot
 from sparse_peft.report.classes.words import BESIDE, percent, percents, row_state
 from sparse_peft.report.marks import HUES, Identity, hue
@@ -19,9 +22,9 @@ GREY = f"var(--hue-base,{HUES['base'][0]})"
 
 
 def accuracy_bars(comparison: Comparison) -> str:
-    """One bar a row with its interval and a dot for each draw; the zero-shot line through all."""
-    zero = zero_shot(comparison)
-    rows = "".join(_bar_row(line, zero) for line in lines(comparison))
+    """One bar a row with its interval and a dot for each draw; zero-shot and guessing as lines."""
+    back = _background(comparison)
+    rows = "".join(_bar_row(line, back) for line in lines(comparison))
     stops = "".join(f'<span style="left:{stop}%">{stop}</span>' for stop in STOPS)
     kind = "bars many" if many(comparison) else "bars"
     return (
@@ -40,7 +43,7 @@ def _key(comparison: Comparison) -> str:
         '<p class="key muted"><span><svg width="24" height="8" aria-hidden="true">'
         f'<line x1="0" x2="24" y1="4" y2="4" stroke="{GREY}" stroke-width="2"'
         f' stroke-dasharray="1 3"/></svg> {alone[:1].upper()}{alone[1:]}</span> '
-        f"<span>whisker: where it could lie (95 %)</span>{dots}</p>"
+        f"{guessing_key(comparison)} <span>whisker: where it could lie (95 %)</span>{dots}</p>"
     )
 
 
@@ -54,29 +57,36 @@ def small_bar(look: Identity, value: float, zero: float | None) -> str:
     )
 
 
-def _bar_row(line: Line, zero: float | None) -> str:
+def _background(comparison: Comparison) -> str:
+    """What stands behind every bar: the rules of the scale, guessing, and the zero-shot line."""
+    zero = zero_shot(comparison)
+    rules = "".join(_line(stop / 100, 0, HEIGHT, RULE, 1) for stop in STOPS)
+    dotted = "" if zero is None else _line(zero, 0, HEIGHT, GREY, 2, "1 3")
+    return f"{rules}{_line(guessing(comparison), 0, HEIGHT, MUTED, 1, DASH)}{dotted}"
+
+
+def _bar_row(line: Line, back: str) -> str:
     value = line.metric("accuracy")
     waits = row_state(line.row)
     note = f"<small>{escape(waits)}</small>" if waits else ""
     if value is None:
-        said, bar = f'<span class="none">{escape(waits or "not measured")}</span>', _empty(zero)
+        said, bar = f'<span class="none">{escape(waits or "not measured")}</span>', _frame([], back)
     else:
-        ends = percents(value)
+        told = percents(value)
         said = (
-            f'<span class="number">{percent(value.mean)}</span> <span class="range">{ends}</span>'
+            f'<span class="number">{percent(value.mean)}</span> <span class="range">{told}</span>'
         )
         said += note
         draws = [run["accuracy"] for run in line.row["runs"] if run["accuracy"] is not None]
-        bar = _bar(line.look, value, draws, zero)
+        bar = _bar(line.look, value, draws, back)
     knob = f"<small>{escape(line.row['knob'])}</small>" if line.row["knob"] else ""
     who = f'<div class="who"><b>{named(line)}</b>{knob}</div>'
-    return f'<li data-method="{escape(line.row["method"])}">{who}{bar}<div>{said}</div></li>'
+    return f'<li data-method="{escape(line.method)}">{who}{bar}<div>{said}</div></li>'
 
 
-def _bar(look: Identity, value: Interval, draws: Sequence[float], zero: float | None) -> str:
+def _bar(look: Identity, value: Interval, draws: Sequence[float], back: str) -> str:
     colour, middle = hue(look), HEIGHT // 2
-    low = value.mean if value.low is None else value.low
-    high = value.mean if value.high is None else value.high
+    low, high = ends(value)
     dots = draws if len(draws) > 1 else ()
     body = [
         f'<rect width="{100 * value.mean:.2f}%" y="8" height="{HEIGHT - 16}" fill="{colour}"'
@@ -90,19 +100,13 @@ def _bar(look: Identity, value: Interval, draws: Sequence[float], zero: float | 
             for draw in dots
         ),
     ]
-    return _frame(body, zero)
+    return _frame(body, back)
 
 
-def _empty(zero: float | None) -> str:
-    return _frame([], zero)
-
-
-def _frame(body: Sequence[str], zero: float | None) -> str:
-    rules = "".join(_line(stop / 100, 0, HEIGHT, RULE, 1) for stop in STOPS)
-    dotted = "" if zero is None else _line(zero, 0, HEIGHT, GREY, 2, "1 3")
+def _frame(body: Sequence[str], back: str) -> str:
     return (
         f'<svg class="bar" width="100%" height="{HEIGHT}" aria-hidden="true">'
-        f"{rules}{''.join(body)}{dotted}</svg>"
+        f"{''.join(body)}{back}</svg>"
     )
 
 

@@ -17,25 +17,20 @@ CLASSES_BESIDE = 12  # a list has room beside a matrix of so many, else it stand
 
 
 def confusions(comparison: Comparison) -> str:
-    """A choice of rows and the mistakes of each; a button opens the pictures of a mistake.
-
-    Shown first is the first method that was trained, and zero-shot only where none was: what
-    training has changed is the question.
-    """
-    shown = [line for line in lines(comparison) if line.row["most_confused"] or _measured(line)]
-    if not shown:
+    """A choice of rows and the mistakes of each; a button opens the pictures of a mistake."""
+    shown, first = _measured(comparison), shown_first(comparison)
+    if first is None:
         return '<p class="none">Nothing was measured yet.</p>'
-    first = next((line for line in shown if line.trained), shown[0])
     choice = "".join(
-        f'<label data-method="{escape(line.row["method"])}">'
-        f'<input type="radio" name="confusion" value="{escape(line.row["method"])}"'
-        f"{' checked' if line is first else ''}><span>{mark_svg(line.look)} "
+        f'<label data-method="{escape(line.method)}">'
+        f'<input type="radio" name="confusion" value="{escape(line.method)}"'
+        f"{' checked' if line.method == first.method else ''}><span>{mark_svg(line.look)} "
         f"{escape(line.label)}</span></label>"
         for line in shown
     )
     parts = "".join(
-        f'<div class="confusion" data-row="{escape(line.row["method"])}"'
-        f"{'' if line is first else ' hidden'}>{_mistakes(comparison, line)}</div>"
+        f'<div class="confusion" data-row="{escape(line.method)}"'
+        f"{'' if line.method == first.method else ' hidden'}>{_mistakes(comparison, line)}</div>"
         for line in shown
     )
     return (
@@ -43,6 +38,16 @@ def confusions(comparison: Comparison) -> str:
         f"{choice}</fieldset>"
         f'{parts}<dialog class="mistake"></dialog>'
     )
+
+
+def shown_first(comparison: Comparison) -> Line | None:
+    """The row whose mistakes are in view before anyone chooses; None until one is measured.
+
+    The first method that was trained and measured, else the first reference: what training has
+    changed is the question.
+    """
+    shown = _measured(comparison)
+    return next((line for line in shown if line.trained), next(iter(shown), None))
 
 
 def dialog_data(comparison: Comparison, sources: Mapping[str, str]) -> dict[str, Any]:
@@ -63,8 +68,8 @@ def dialog_data(comparison: Comparison, sources: Mapping[str, str]) -> dict[str,
     }
 
 
-def _measured(line: Line) -> bool:
-    return line.metric("accuracy") is not None
+def _measured(comparison: Comparison) -> list[Line]:
+    return [line for line in lines(comparison) if line.metric("accuracy")]
 
 
 def _mistakes(comparison: Comparison, line: Line) -> str:
@@ -120,9 +125,10 @@ def _cell(names: Sequence[str], row: Sequence[int], truth: int, predicted: int) 
 def _list(comparison: Comparison, line: Line, most: int) -> str:
     names = comparison["classes"]
     rows = "".join(
-        f'<li><button type="button" data-truth="{one["truth"]}" data-predicted="{one["predicted"]}"'
+        f'<li><button type="button" data-truth="{one["truth"]:d}"'
+        f' data-predicted="{one["predicted"]:d}"'
         f"><b>{escape(names[one['truth']])}</b> taken for <b>{escape(names[one['predicted']])}</b>"
-        f'</button><span class="mono">{one["count"]} of {one["of"]}</span></li>'
+        f'</button><span class="mono">{one["count"]:d} of {one["of"]:d}</span></li>'
         for one in line.row["most_confused"][:most]
     )
     return f'<ol class="worst">{rows}</ol>'

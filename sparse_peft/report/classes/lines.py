@@ -20,6 +20,11 @@ class Line(NamedTuple):
     look: Identity
 
     @property
+    def method(self) -> str:
+        """Its name in the registry, or the reference's."""
+        return str(self.row["method"])
+
+    @property
     def label(self) -> str:
         """Its short name."""
         return str(self.row["label"])
@@ -53,7 +58,7 @@ def zero_shot(comparison: Comparison) -> float | None:
     """The accuracy of the untouched CLIP, once it is measured; else of the row in its place."""
     for line in lines(comparison):
         accuracy = line.metric("accuracy")
-        if line.row["method"] == comparison.get("reference", ZERO_SHOT) and accuracy:
+        if line.method == comparison.get("reference", ZERO_SHOT) and accuracy:
             return accuracy.mean
     return None
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sparse_peft.report.classes.lines import Line
-from sparse_peft.report.orders import FAMILY, TICKED, by_family
+from sparse_peft.report.legend import FAMILY, TICKED, by_family
 
 TITLES = (
     (TICKED, "as ticked"),
@@ -15,8 +15,8 @@ TITLES = (
 
 def orders(shown: Sequence[Line]) -> dict[str, list[str]]:
     """The rows as each entry of the menu puts them, references first where nothing is measured."""
-    names = [line.row["method"] for line in shown]
-    families = {line.row["method"]: line.look.family for line in shown}
+    names = [line.method for line in shown]
+    families = {line.method: line.look.family for line in shown}
     return {
         TICKED: names,
         "accuracy": _sorted(shown, _accuracy),
@@ -26,7 +26,7 @@ def orders(shown: Sequence[Line]) -> dict[str, list[str]]:
 
 
 def _sorted(shown: Sequence[Line], key: Callable[[Line], float]) -> list[str]:
-    return [line.row["method"] for line in sorted(shown, key=key)]
+    return [line.method for line in sorted(shown, key=key)]
 
 
 def _accuracy(line: Line) -> float:

@@ -17,7 +17,7 @@ from sparse_peft.report.classes.tables import class_table, costs_table, metrics_
 from sparse_peft.report.groups import Side
 from sparse_peft.report.legend import legend
 from sparse_peft.report.pictures import Read
-from sparse_peft.report.summaries import EACH_TRAINS, folded
+from sparse_peft.report.tables import EACH_TRAINS, folded
 
 SMALL = 4_000  # bytes up to which a thumbnail is embedded as it is
 QUALITY = 85
@@ -56,7 +56,7 @@ def _legend(comparison: Comparison) -> str:
     """The line of all rows, where they are many."""
     if not many(comparison):
         return ""
-    sides = [Side(line.row["method"], line.label, line.look) for line in lines(comparison)]
+    sides = [Side(line.method, line.label, line.look) for line in lines(comparison)]
     return legend(sides, comparison["reference"], orders.TITLES)
 
 

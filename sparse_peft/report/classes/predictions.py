@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sparse_peft.metrics.answers import Answers
-from sparse_peft.report.table import harmless
+from sparse_peft.report.subject.pictures_csv import harmless
 
 COLUMNS = ("method", "run", "seed", "classes", "place", "picture", "truth", "predicted",
            "confidence", "right")  # fmt: skip

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from sparse_peft.report import charts
+from sparse_peft.report.charts.losses import Curve, key, loss_curves
 from sparse_peft.report.classes import verdicts, words
 from sparse_peft.report.classes.across import across
 from sparse_peft.report.classes.lines import Comparison, lines, many
 from sparse_peft.report.classes.setup import setup as said
 from sparse_peft.report.classes.words import subtitle, title
 from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.words import count, footprint
+from sparse_peft.report.words import count, counted, footprint
+from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
 __all__ = [
     "across", "class_names", "commands", "footprints", "losses", "setup", "subtitle", "title",
@@ -26,7 +27,11 @@ def verdict(comparison: Comparison) -> str:
     """What the answers say, what went wrong, and what to bear in mind."""
     parts = _gathered(comparison) if many(comparison) else _told(comparison)
     of = max((pair["of"] for pair in comparison["pairs"]), default=0)
-    head = f"What {count(of)} answers say" if parts else "Nothing to compare yet."
+    head = (
+        f"What {counted(of, 'answer')} say{'s' if of == 1 else ''}"
+        if parts
+        else "Nothing to compare yet."
+    )
     small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
     return f'<h2>{head}</h2>{parts}{_stopped(comparison)}<div class="small">{small}</div>'
 
@@ -74,13 +79,20 @@ def _stopped(comparison: Comparison) -> str:
 
 
 def class_names(comparison: Comparison) -> str:
-    """The classes by name, and the new ones; of very many the first."""
+    """The classes by name, and the new ones; of very many the first. What CLIP reads for one."""
     new = comparison["new_classes"]
-    parts = [f"<h2>{count(len(comparison['classes']))} classes</h2>", _chips(comparison["classes"])]
+    parts = [
+        f"<h2>{counted(len(comparison['classes']), 'class', 'classes')}</h2>",
+        _chips(comparison["classes"]),
+    ]
     if new:
-        parts += [f"<h3>{count(len(new))} new classes, only tested on</h3>", _chips(new)]
-    prompt = comparison["template"].replace("{}", comparison["classes"][0])
-    parts.append(f'<p class="muted">CLIP reads: “{escape(prompt)}” and so on.</p>')
+        parts += [
+            f"<h3>{counted(len(new), 'new class', 'new classes')}, only tested on</h3>",
+            _chips(new),
+        ]
+    if comparison["reference"] == ZERO_SHOT:
+        prompt = comparison["template"].replace("{}", comparison["classes"][0])
+        parts.append(f'<p class="muted">CLIP reads: “{escape(prompt)}” and so on.</p>')
     return "".join(parts)
 
 
@@ -109,14 +121,14 @@ def losses(comparison: Comparison) -> str:
         run = _first(line.row)
         if run:
             points = tuple((float(step), float(loss)) for step, loss in run["losses"])
-            drawn.append(charts.Curve(line.label, line.look, points, line.row["method"]))
+            drawn.append(Curve(line.label, line.look, points, line.method))
     if not drawn:
         return "<p>No losses were kept.</p>"
     return (
-        f'<div>{charts.key(drawn)}<input type="checkbox" id="log">'
+        f'<div>{key(drawn)}<input type="checkbox" id="log">'
         '<label for="log">log scale</label>'
-        f'<div class="linear">{charts.loss_curves(drawn)}</div>'
-        f'<div class="log">{charts.loss_curves(drawn, log=True)}</div></div>'
+        f'<div class="linear">{loss_curves(drawn)}</div>'
+        f'<div class="log">{loss_curves(drawn, log=True)}</div></div>'
     )
 
 
@@ -132,11 +144,13 @@ def setup(comparison: Comparison) -> str:
 
 
 def commands(comparison: Comparison) -> str:
-    """The command line of the whole and of each method."""
+    """The command line of the whole, and of each method's first training."""
     found = [("All", comparison["command"])]
-    found += [
-        (line.label, line.row["runs"][0]["command"]) for line in lines(comparison) if line.trained
-    ]
+    for line in lines(comparison):
+        if line.trained:
+            first, several = line.row["runs"][0], len(line.row["runs"]) > 1
+            draw = f", draw {first['seed']}" if several else ""
+            found.append((f"{line.label}{draw}", first["command"]))
     return "".join(
         f"<h3>{escape(name)}</h3><pre><code>{escape(text)}</code></pre>" for name, text in found
     )

@@ -1,21 +1,22 @@
-"""chart.png: the accuracy of every row as a bar, with its interval and the zero-shot line."""
+"""chart.png: the accuracy of every row as a bar, with its interval; zero-shot and guessing."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from PIL import Image, ImageDraw
 
-from sparse_peft.report.axes import Number
+from sparse_peft.report.charts.axes import Number
+from sparse_peft.report.classes.levels import guessing, guessing_words
 from sparse_peft.report.classes.lines import Line, lines, zero_shot
-from sparse_peft.report.classes.words import percent, percents, row_state, subtitle, title
-from sparse_peft.report.grid import CARD, INK, MUTED, PAGE, RULE, font, mark
+from sparse_peft.report.classes.words import BESIDE, percent, percents, row_state, subtitle, title
 from sparse_peft.report.marks import HUES
+from sparse_peft.report.painting import CARD, INK, MUTED, PAGE, RULE, cut, font, mark
 
 WIDTH, MARGIN, HEAD, FOOT = 1200, 32, 104, 60
 ROW, BAR = 52, 30  # pixels of a row, and of the bar in it
 NAMES, NUMBERS = 220, 240
 PALE = 0.24  # how much of its hue a bar has
-DOT, SPACE = 2, 4  # of the zero-shot line
+ZERO, GUESSING = (2, 2, 4), (1, 6, 4)  # pixels of these lines: width, dash, space
 
 
 def draw(comparison: Mapping[str, Any]) -> Image.Image:
@@ -24,15 +25,37 @@ def draw(comparison: Mapping[str, Any]) -> Image.Image:
     height = HEAD + len(shown) * ROW + FOOT
     image = Image.new("RGB", (WIDTH, height), PAGE)
     pen = ImageDraw.Draw(image)
-    pen.text((MARGIN, MARGIN - 8), title(comparison), font=font(24, bold=True), fill=INK)
-    pen.text((MARGIN, MARGIN + 26), _cut(subtitle(comparison)), font=font(15), fill=MUTED)
+    room, bold = WIDTH - 2 * MARGIN, font(24, bold=True)
+    pen.text((MARGIN, MARGIN - 8), cut(title(comparison), room, bold), font=bold, fill=INK)
+    told = cut(subtitle(comparison), room, font(15))
+    pen.text((MARGIN, MARGIN + 26), told, font=font(15), fill=MUTED)
     _scale(pen, height)
     for number, line in enumerate(shown):
         _row(image, pen, HEAD + number * ROW, line)
+    foot = height - FOOT
+    _dashed(pen, (_at(guessing(comparison)), HEAD), foot - HEAD, *GUESSING)
+    _named(pen, foot + 6, guessing_words(comparison), *GUESSING)
     if zero is not None:
-        for y in range(HEAD, height - FOOT, DOT + SPACE):
-            pen.rectangle([_at(zero) - 1, y, _at(zero), y + DOT - 1], fill=HUES["base"][0])
+        _dashed(pen, (_at(zero), HEAD), foot - HEAD, *ZERO)
+        _named(pen, foot + 28, BESIDE[comparison["reference"]], *ZERO)
     return image
+
+
+def _dashed(
+    pen: ImageDraw.ImageDraw, at: tuple[int, int], length: int, wide: int, dash: int, space: int
+) -> None:
+    """A line downwards."""
+    x, top = at
+    for y in range(top, top + length, dash + space):
+        box = [x - wide // 2, y, x - wide // 2 + wide - 1, min(y + dash, top + length) - 1]
+        pen.rectangle(box, fill=HUES["base"][0])
+
+
+def _named(pen: ImageDraw.ImageDraw, top: int, name: str, wide: int, dash: int, space: int) -> None:
+    """What a line is, beside a piece of it."""
+    x = _at(1) + 34
+    _dashed(pen, (x, top), 16, wide, dash, space)
+    pen.text((x + 12, top), name, font=font(14), fill=MUTED)
 
 
 def _at(value: Number) -> int:
@@ -54,7 +77,9 @@ def _row(image: Image.Image, pen: ImageDraw.ImageDraw, top: int, line: Line) -> 
     middle = top + ROW // 2
     picture = mark(line.look, 16)
     image.paste(picture, (MARGIN, middle - 8), picture)
-    pen.text((MARGIN + 26, middle), line.label, font=font(17, bold=True), fill=INK, anchor="lm")
+    face = font(17, bold=True)
+    label = cut(line.label, NAMES - 34, face)
+    pen.text((MARGIN + 26, middle), label, font=face, fill=INK, anchor="lm")
     value = line.metric("accuracy")
     if value is None:
         words = row_state(line.row) or "not measured"
@@ -79,10 +104,3 @@ def _pale(colour: str) -> tuple[int, int, int]:
     ink, card = (tuple(bytes.fromhex(c.removeprefix("#"))) for c in (colour, CARD))
     red, green, blue = (round(PALE * a + (1 - PALE) * b) for a, b in zip(ink, card, strict=True))
     return red, green, blue
-
-
-def _cut(text: str) -> str:
-    face = font(15)
-    while face.getlength(text) > WIDTH - 2 * MARGIN:
-        text = text.removesuffix("…").rpartition(" ")[0].rstrip(",;:") + "…"
-    return text

@@ -7,14 +7,14 @@ from typing import Any
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report import words
-from sparse_peft.report.axes import Number, padded
-from sparse_peft.report.charts import dot_bar
+from sparse_peft.report.charts.axes import Number, padded
+from sparse_peft.report.charts.dots import dot_bar
 from sparse_peft.report.classes.bars import small_bar
 from sparse_peft.report.classes.lines import Comparison, Line, lines, named
 from sparse_peft.report.classes.words import METRICS, frozen_words, percent, percents
 from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.summaries import costs, table
+from sparse_peft.report.tables import costs, table
 
 ALL_CLASSES = 30  # with more, only those on which the rows differ most
 DIFFERING = 20
@@ -31,7 +31,7 @@ def metrics_table(comparison: Comparison) -> str:
         for name in metrics
     ]
     rows = [
-        f'<tr data-method="{escape(line.row["method"])}"><th scope="row">{named(line)}</th>'
+        f'<tr data-method="{escape(line.method)}"><th scope="row">{named(line)}</th>'
         + "".join(
             f'<td data-title="{METRICS[name].title}">{_value(line, name, spans[name])}</td>'
             for name in metrics
@@ -70,7 +70,7 @@ def class_table(comparison: Comparison) -> str:
     zero, counts = shown[0], _counts(comparison, shown)
     each = set(counts.values())
     heads = "".join(
-        f'<th scope="col" data-method="{escape(line.row["method"])}">{mark_svg(line.look)} '
+        f'<th scope="col" data-method="{escape(line.method)}">{mark_svg(line.look)} '
         f"{escape(line.label)}</th>"
         for line in shown
     )
@@ -121,7 +121,7 @@ def _differing(shown: Sequence[Line], names: Sequence[str]) -> list[str]:
 
 def _class_cell(line: Line, name: str, zero: Interval | None) -> str:
     value = line.of_class(name)
-    method = escape(line.row["method"])
+    method = escape(line.method)
     head = f'<td data-title="{escape(line.label)}" data-method="{method}">'
     if value is None:
         return f'{head}<span class="none">no pictures</span></td>'

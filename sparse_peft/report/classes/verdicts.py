@@ -35,7 +35,7 @@ def gathered_beside(comparison: Comparison, reference: str) -> str:
 def furthest(comparison: Comparison) -> str | None:
     """The row that is trained and names most pictures right."""
     measured = {
-        line.row["method"]: value.mean
+        line.method: value.mean
         for line in lines(comparison)
         if line.trained and (value := line.metric("accuracy"))
     }
@@ -57,10 +57,7 @@ def pair_tables(comparison: Comparison) -> str:
 
 
 def _sides(comparison: Comparison) -> dict[str, Side]:
-    return {
-        line.row["method"]: Side(line.row["method"], line.label, line.look)
-        for line in lines(comparison)
-    }
+    return {line.method: Side(line.method, line.label, line.look) for line in lines(comparison)}
 
 
 def _ahead(pair: Pair) -> bool:

@@ -62,7 +62,7 @@ def title(comparison: Comparison) -> str:
     """What a comparison is called until someone gives it a name."""
     backbone, shots = comparison["backbone"], comparison["shots"]
     name = comparison["dataset"]["title"] or "Classes"
-    many = "all pictures" if shots is None else f"{shots} shot{'s' if shots > 1 else ''}"
+    many = "all pictures" if shots is None else words.counted(shots, "shot")
     return f"{name[:1].upper()}{name[1:]}, {many}, {backbone['title'] or backbone['id']}"
 
 
@@ -77,8 +77,11 @@ def subtitle(comparison: Comparison) -> str:
     shots, seeds = comparison["shots"], len(comparison["seeds"])
     level = BESIDE[reference]
     beside = f"{', '.join(names)} beside {level}" if names else f"{level[:1].upper()}{level[1:]}"
-    each = f"{shots} picture{'s' if shots != 1 else ''} of each"
-    learned = "all pictures of the training split" if shots is None else each
+    learned = (
+        "all pictures of the training split"
+        if shots is None
+        else f"{words.counted(shots, 'picture')} of each"
+    )
     budget = comparison["budget"]
     note = comparison["backbone"].get("note")
     return (
@@ -97,7 +100,11 @@ def tested(comparison: Comparison) -> str:
     if not counts:
         return "test pictures still to be drawn"
     least, most = min(counts), max(counts)
-    return f"{words.count(least)}{f' to {words.count(most)}' if most > least else ''} test pictures"
+    return (
+        f"{words.count(least)} to {words.count(most)} test pictures"
+        if most > least
+        else words.counted(least, "test picture")
+    )
 
 
 def beside(comparison: Comparison) -> list[str]:
@@ -257,7 +264,11 @@ def _guessing(comparison: Comparison) -> list[str]:
     """Which rows could be guessing, as far as their intervals tell."""
     chance = 1 / len(comparison["classes"])
     measured = [row for row in comparison["runs"] if row["metrics"]["accuracy"]]
-    poor = [row["label"] for row in measured if row["metrics"]["accuracy"]["low"] <= chance]
+    poor = [
+        row["label"]
+        for row in measured
+        if row["metrics"]["accuracy"]["low"] is None or row["metrics"]["accuracy"]["low"] <= chance
+    ]
     if not poor:
         return []
     verb = "is" if len(poor) == 1 else "are"

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from sparse_peft import tables
-from sparse_peft.backbones.vision_view import View
+from sparse_peft.backbones.vision.view import View
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.files import write_json
 from sparse_peft.methods.adapters import SHOWN_DIGITS, open_adapter
@@ -25,8 +25,8 @@ from sparse_peft.tasks.fewshot.recipe import CLASS, CLASSIFIER, check_template
 from sparse_peft.tuners.adapter_tensors import check_file
 
 if TYPE_CHECKING:
-    from sparse_peft.backbones.clip import Clip
-    from sparse_peft.backbones.vision import Vision
+    from sparse_peft.backbones.clip.model import Clip
+    from sparse_peft.backbones.vision.model import Vision
 
 FORMAT = 1
 MOST_CLASSES = 10_000
@@ -162,7 +162,11 @@ def _headed(folder: Path, card: Card, model: "Clip | Vision") -> Classifier:
     end = head.lend_token(getattr(model, "cls_token", None))
     if card.kind == "head":
         return Classifier(card, lambda pictures: head.logits(model.pictures(pictures)), end)
-    adapter = open_adapter(folder, model.components, card.backbone_sha256)
+    try:
+        adapter = open_adapter(folder, model.components, card.backbone_sha256)
+    except BaseException:
+        end()
+        raise
 
     def remove() -> None:
         adapter.remove()
@@ -174,7 +178,7 @@ def _headed(folder: Path, card: Card, model: "Clip | Vision") -> Classifier:
 @torch.no_grad()
 def _width(model: "Clip | Vision", card: Card) -> int:
     """Numbers in a feature."""
-    from sparse_peft.backbones.vision import Vision
+    from sparse_peft.backbones.vision.model import Vision
 
     if isinstance(model, Vision):
         return model.width
@@ -183,7 +187,7 @@ def _width(model: "Clip | Vision", card: Card) -> int:
 
 @torch.no_grad()
 def _cosines(model: "Clip | Vision", card: Card) -> Callable[[Tensor], Tensor]:
-    from sparse_peft.backbones.clip import Clip
+    from sparse_peft.backbones.clip.model import Clip
 
     if not isinstance(model, Clip):
         raise BackboneError(f"{card.run} compares prompts, which {card.backbone} does not read.")

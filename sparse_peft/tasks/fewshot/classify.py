@@ -13,11 +13,11 @@ from torch import Tensor
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.data.clean import LABELLED
 from sparse_peft.data.findings import UnreadableError
-from sparse_peft.data.folder import read_inside
+from sparse_peft.data.opening.clean import LABELLED
+from sparse_peft.data.opening.folder import read_inside
+from sparse_peft.data.opening.sandbox import Sandbox
 from sparse_peft.data.pictures import MOST_BYTES
-from sparse_peft.data.sandbox import Sandbox
 from sparse_peft.errors import DataError, SpecError
 from sparse_peft.tasks import device as devices
 from sparse_peft.tasks.fewshot.classifier import Card, Classifier, open_classifier, read_classifier

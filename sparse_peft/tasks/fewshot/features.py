@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from sparse_peft.backbones.clip import Clip
-from sparse_peft.backbones.vision import Vision
+from sparse_peft.backbones.clip.model import Clip
+from sparse_peft.backbones.vision.model import Vision
 from sparse_peft.tasks.fewshot.pictures import Pictures, joined, scaled
 from sparse_peft.tasks.fewshot.recipe import Classes
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparse_peft.backbones import clip_lora_file, clip_source
+from sparse_peft.backbones.clip import lora_file as clip_lora_file
+from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.lora_folder import save_factors
 from sparse_peft.tasks.fewshot.classifier import FORMAT, Card, write_classifier
@@ -20,7 +21,7 @@ def clip_lora(file: Path, backbone: str, classes: Sequence[str], template: str, 
         BackboneError: not such a file, damaged, or for another backbone.
         SpecError: a class or the template cannot be used.
 
-    Source: Zanella and Ben Ayed 2024, arXiv:2405.18541; the file's layout: `clip_lora_file`.
+    Source: Zanella and Ben Ayed 2024, arXiv:2405.18541; the file's layout: `clip.lora_file`.
     """
     source = clip_source.resolve(backbone)
     found = clip_lora_file.read(file, clip_source.shapes(source, TARGETS))

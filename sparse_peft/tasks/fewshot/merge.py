@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.clip import Clip
-from sparse_peft.backbones.vision import Vision
-from sparse_peft.backbones.vision_names import VisionSource
+from sparse_peft.backbones.clip.model import Clip
+from sparse_peft.backbones.vision.model import Vision
+from sparse_peft.backbones.vision.names import VisionSource
 from sparse_peft.errors import SpecError
 from sparse_peft.files import write_json, write_text
 from sparse_peft.methods.adapters import open_adapter

@@ -2,10 +2,10 @@
 
 import torch
 
-from sparse_peft.backbones import clip as clips
-from sparse_peft.backbones import vision
+from sparse_peft.backbones.clip import model as clips
 from sparse_peft.backbones.source import Source
-from sparse_peft.backbones.vision_view import View
+from sparse_peft.backbones.vision import model as vision
+from sparse_peft.backbones.vision.view import View
 from sparse_peft.tasks.fewshot.features import Model
 from sparse_peft.tasks.fewshot.pictures import Frame, framing
 

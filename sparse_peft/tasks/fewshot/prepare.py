@@ -14,7 +14,7 @@ from torch import Tensor
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.clip.model import Clip
 from sparse_peft.backbones.source import Source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.tasks import device as devices

@@ -2,12 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from sparse_peft.backbones.vision_view import View
+from sparse_peft.backbones.vision.view import View
 from sparse_peft.errors import SpecError
 
-TASK = "fewshot"
+TASK: Final = "fewshot"
 ZERO_SHOT, LINEAR_PROBE = "zeroshot", "linear_probe"
 CLASSIFIER = "classifier.json"  # the card in every folder that classifies
 MERGED = "merged"  # folder of a merge run's output
@@ -31,7 +31,8 @@ class ClassesDefaults:
     template: str = TEMPLATE
     """what CLIP reads for each class; {} stands for its name"""
     augmentation: Literal["none", "crop", "crop+flip"] = "crop+flip"
-    """what happens to a training picture each time: a random part of it, perhaps mirrored"""
+    """what happens to a training picture each time: crop takes a random part of it, crop+flip also
+    mirrors every other one, which is wrong for letters, digits and signs; none shows it whole"""
     smallest_crop: float = 0.08
     """least share of a training picture's area that a random part of it has"""
     scale: float | None = None

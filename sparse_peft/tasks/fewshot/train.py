@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.vision import Vision
+from sparse_peft.backbones.vision.model import Vision
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.methods.method import Attachment, Method, Plan
 from sparse_peft.tasks import device as devices

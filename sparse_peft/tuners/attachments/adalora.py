@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sparse_peft.tuners.attachments.peft import PeftAttachment
 from sparse_peft.tuners.layout import ADAPTER
-from sparse_peft.tuners.targets import paths_by_component
+from sparse_peft.tuners.paths import paths_by_component
 
 TENSORS = ("lora_A", "lora_E", "lora_B")
 PATTERN = "rank_pattern"
@@ -85,12 +85,11 @@ class AdaLoraAttachment(PeftAttachment):
     def _alive(self, component: str) -> dict[str, Tensor]:
         """Which triplets of each layer still do something, by its path; all before any pruning."""
         pruned = self._tuner(component).peft_config[ADAPTER].rank_pattern is not None
-        return {
-            path: part.detach().flatten() != 0 if pruned else torch.ones(len(part)) != 0
-            for path, part in (
-                (path, self._parts(component)[f"{path}.lora_E"]) for path in self._paths[component]
-            )
-        }
+        parts, found = self._parts(component), {}
+        for path in self._paths[component]:
+            weights = parts[f"{path}.lora_E"].detach().flatten()
+            found[path] = weights != 0 if pruned else torch.ones(len(weights), dtype=torch.bool)
+        return found
 
     def ranks(self) -> dict[str, int]:
         """Triplets that are left in each target."""
@@ -167,6 +166,7 @@ class AdaLoraAttachment(PeftAttachment):
     def load(self, state: Mapping[str, Tensor]) -> None:
         """Take up all of it; the allocator of an earlier state knows less."""
         own = (*AVERAGES, PATTERN)
+        parts = {component: self._parts(component) for component in self._components}
         for component in self._components:
             allocator = self._tuner(component).rankallocator
             allocator.reset_ipt()
@@ -179,7 +179,7 @@ class AdaLoraAttachment(PeftAttachment):
                 config = tuner.peft_config[ADAPTER]
                 config.rank_pattern = {**(config.rank_pattern or {}), name: value.bool().tolist()}
             elif tuner is not None:
-                part = self._parts(component)[name.removesuffix(f".{ADAPTER}")]
+                part = parts[component][name.removesuffix(f".{ADAPTER}")]
                 # PEFT holds the latest importance beside its averages, and asks for it by name.
                 tuner.rankallocator.ipt[name] = torch.zeros_like(part)
                 getattr(tuner.rankallocator, kind)[name] = value.to(part.device, copy=True)

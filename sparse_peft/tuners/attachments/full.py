@@ -5,12 +5,14 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sparse_peft.tuners.attachments.training import TrainedBefore, load_moments, moments_of
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import FULL_NAME, FULL_TENSORS
-from sparse_peft.tuners.targets import paths_by_component, weight_of
+from sparse_peft.tuners.paths import paths_by_component
+from sparse_peft.tuners.targets import weight_of
+from sparse_peft.tuners.tensor_files import write_tensors
 
 [WEIGHT] = FULL_TENSORS
 
@@ -29,13 +31,8 @@ class FullAttachment:
         *,
         weight_decay: float = 0.0,
     ) -> None:
-        self._trained_before = [
-            (param, param.requires_grad)
-            for name in paths_by_component(targets)
-            for param in components[name].parameters()
-        ]
-        for param, _ in self._trained_before:
-            param.requires_grad_(False)
+        self._trained = TrainedBefore(components[name] for name in paths_by_component(targets))
+        self._trained.freeze()
         self._weights = {
             target: weight_of(components, target).requires_grad_(True) for target in targets
         }
@@ -73,17 +70,15 @@ class FullAttachment:
 
     def measured(self) -> Footprint:
         """Every entry of every target."""
-        count = sum(weight.numel() for weight in self._weights.values())
-        return Footprint(active=count, stored=count, support=None, estimated=False)
+        return Footprint.dense(sum(weight.numel() for weight in self._weights.values()))
 
     def state(self) -> dict[str, Tensor]:
         """The weights as they are, and AdamW's moments."""
         found: dict[str, Tensor] = {}
-        for number, weight in enumerate(self._weights.values()):
+        moments = moments_of(self._optimizer, self.leaves())
+        for number, (weight, own) in enumerate(zip(self.leaves(), moments, strict=True)):
             found[f"{number}/weight"] = weight.detach()
-            if self._optimizer is not None:
-                own = self._optimizer.state[weight]
-                found.update({f"{number}/optimizer/{key}": value for key, value in own.items()})
+            found |= {f"{number}/optimizer/{key}": value for key, value in own.items()}
         return {key: value.to("cpu", copy=True) for key, value in found.items()}
 
     @torch.no_grad()
@@ -95,22 +90,14 @@ class FullAttachment:
             if kind == "weight":
                 self.leaves()[int(number)].copy_(value)
             else:
-                moments.setdefault(int(number), {})[rest[0]] = value.clone()
-        if self._optimizer is not None:
-            table = self._optimizer.state_dict()
-            self._optimizer.load_state_dict({**table, "state": moments})
-        elif moments:
-            raise ValueError("make the optimizer before loading its state")
+                moments.setdefault(int(number), {})[rest[0]] = value
+        load_moments(self._optimizer, moments)
 
     def save(self, folder: Path) -> None:
         """Write the whole weights into a subfolder for each component."""
-        for component, paths in paths_by_component(list(self._weights)).items():
-            tensors = {
-                f"{path}.{WEIGHT}": self._weights[f"{component}/{path}"].detach().cpu().contiguous()
-                for path in paths
-            }
-            (folder / component).mkdir(parents=True, exist_ok=True)
-            save_file(tensors, folder / component / FULL_NAME, metadata={"format": "pt"})
+        for component, paths in paths_by_component(self._weights).items():
+            tensors = {f"{path}.{WEIGHT}": self._weights[f"{component}/{path}"] for path in paths}
+            write_tensors(folder / component / FULL_NAME, tensors)
 
     def change(self, target: str) -> Float[Tensor, "*shape"]:
         """What one weight is, less what it was."""
@@ -124,5 +111,4 @@ class FullAttachment:
             if not keep:
                 weight.copy_(self._originals[target])
             weight.grad = None
-        for param, trained in self._trained_before:
-            param.requires_grad_(trained)
+        self._trained.again()

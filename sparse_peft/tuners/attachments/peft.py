@@ -10,13 +10,15 @@ from jaxtyping import Float
 from peft import PeftConfig, get_peft_model_state_dict, set_peft_model_state_dict
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer, cast_adapter_dtype
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from sparse_peft.tuners.attachments.training import TrainedBefore, load_moments, moments_of
 from sparse_peft.tuners.changes import added
 from sparse_peft.tuners.footprint import Footprint
-from sparse_peft.tuners.layout import ADAPTER, PEFT_NAME, PEFT_PREFIX
-from sparse_peft.tuners.targets import module_at, paths_by_component
+from sparse_peft.tuners.layout import ADAPTER
+from sparse_peft.tuners.paths import component_of, path_of, paths_by_component
+from sparse_peft.tuners.targets import module_at
+from sparse_peft.tuners.tensor_files import write_peft_folder
 
 
 class PeftAttachment:
@@ -42,11 +44,7 @@ class PeftAttachment:
         change: Callable[[BaseTunerLayer], Tensor] = added,
     ) -> None:
         self._components = {name: components[name] for name in paths_by_component(targets)}
-        self._trained_before = [
-            (param, param.requires_grad)
-            for component in self._components.values()
-            for param in component.parameters()
-        ]
+        self._trained = TrainedBefore(self._components.values())
         self._tuners: dict[str, BaseTuner] = {}
         plain = {target: module_at(components, target) for target in targets}
         try:
@@ -57,9 +55,8 @@ class PeftAttachment:
                     self._tuners[name] = _inject(self._components[name], paths, own)
         except Exception:
             for target, module in plain.items():
-                name, _, path = target.partition("/")
-                components[name].set_submodule(path, module)
-            self._thaw()
+                components[component_of(target)].set_submodule(path_of(target), module)
+            self._trained.again()
             raise
         self._layers = {target: _layer_at(components, target) for target in targets}
         self._params = [
@@ -141,10 +138,8 @@ class PeftAttachment:
             for name in self._components
             for key, value in self._values(name).items()
         }
-        if self._optimizer is not None:
-            for number, param in enumerate(self._params):
-                for key, value in self._optimizer.state[param].items():
-                    found[f"optimizer/{number}/{key}"] = value
+        for number, own in enumerate(moments_of(self._optimizer, self._params)):
+            found |= {f"optimizer/{number}/{key}": value for key, value in own.items()}
         return {key: value.to("cpu", copy=True).contiguous() for key, value in found.items()}
 
     def load(self, state: Mapping[str, Tensor]) -> None:
@@ -156,14 +151,10 @@ class PeftAttachment:
             if kind == "values":
                 values[name][rest] = value
             else:
-                moments.setdefault(int(name), {})[rest] = value.clone()
+                moments.setdefault(int(name), {})[rest] = value
         for name in self._components:
             self._put(name, values[name])
-        if self._optimizer is not None:
-            table = self._optimizer.state_dict()
-            self._optimizer.load_state_dict({**table, "state": moments})
-        elif moments:
-            raise ValueError("make the optimizer before loading its state")
+        load_moments(self._optimizer, moments)
 
     def save(self, folder: Path) -> None:
         """Write PEFT's own layout into a subfolder for each component."""
@@ -171,9 +162,7 @@ class PeftAttachment:
             config = self._config(name)
             config.inference_mode = True
             config.target_modules = sorted(config.target_modules)
-            config.save_pretrained(str(folder / name))
-            values = {PEFT_PREFIX + k: v.cpu().contiguous() for k, v in self._kept(name).items()}
-            save_file(values, folder / name / PEFT_NAME, metadata={"format": "pt"})
+            write_peft_folder(folder / name, config, self._kept(name))
 
     def _config(self, component: str) -> PeftConfig:
         """The settings that the file of one component shall carry."""
@@ -190,11 +179,7 @@ class PeftAttachment:
                 tuner.merge_and_unload()
             else:
                 tuner.unload()
-        self._thaw()
-
-    def _thaw(self) -> None:
-        for param, trained in self._trained_before:
-            param.requires_grad_(trained)
+        self._trained.again()
 
 
 def _layer_at(components: Mapping[str, nn.Module], target: str) -> BaseTunerLayer:

@@ -8,18 +8,20 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sparse_peft.maths.support_sizes import entries_kept
+from sparse_peft.maths.so.support_sizes import entries_kept
+from sparse_peft.tuners.attachments.training import TrainedBefore
 from sparse_peft.tuners.entries import values_at
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import DELTA_NAME
+from sparse_peft.tuners.paths import paths_by_component
 from sparse_peft.tuners.so.delta import Difference, difference_of, write_differences
-from sparse_peft.tuners.so.optimizer import SO
+from sparse_peft.tuners.so.optimizer import MOMENTS, SO
 from sparse_peft.tuners.so.sampled_gradients import SampledGradients, sampled_gradients
-from sparse_peft.tuners.targets import paths_by_component, weight_of
+from sparse_peft.tuners.targets import weight_of
 from sparse_peft.tuners.touched import Touched
 
 COUNTERS = ("step", "drawn_at", "refreshes")
-TENSORS = ("index", "exp_avg", "exp_avg_sq", "support")
+TENSORS = (*MOMENTS, "support")
 
 
 class SOAttachment:
@@ -40,19 +42,14 @@ class SOAttachment:
     ) -> None:
         self._components = {name: components[name] for name in paths_by_component(targets)}
         self._options = dict(options)
-        self._trained_before = [
-            (param, param.requires_grad)
-            for component in self._components.values()
-            for param in component.parameters()
-        ]
-        for param, _ in self._trained_before:
-            param.requires_grad_(False)
+        self._trained = TrainedBefore(self._components.values())
+        self._trained.freeze()
         self._weights: dict[str, Tensor] = {}
         for target in targets:
             self._weights[target] = weight_of(components, target).requires_grad_(True)
         self._touched = {weight: Touched(weight) for weight in self._weights.values()}
         self._so: SO | None = None
-        self._sampling: list[SampledGradients] = []
+        self._sampling: SampledGradients | None = None
 
     def optimizer(self, lr: float) -> torch.optim.Optimizer:
         """SO on all targets together."""
@@ -61,7 +58,7 @@ class SOAttachment:
             self._so = SO(weights, lr=lr, remember=True, **self._options)
             self._touched = self._so.originals
             models = nn.ModuleList(self._components.values())
-            self._sampling.append(sampled_gradients(models, self._so))
+            self._sampling = sampled_gradients(models, self._so)
             self._so.refresh()
         return self._so
 
@@ -128,7 +125,7 @@ class SOAttachment:
 
     def save(self, folder: Path) -> None:
         """Write the differences, by flat index, into a subfolder for each component."""
-        for component, paths in paths_by_component(list(self._weights)).items():
+        for component, paths in paths_by_component(self._weights).items():
             (folder / component).mkdir(parents=True, exist_ok=True)
             found = {path: self._delta(f"{component}/{path}") for path in paths}
             write_differences(folder / component / DELTA_NAME, found)
@@ -141,10 +138,10 @@ class SOAttachment:
 
     def remove(self, keep: bool) -> None:
         """Let go of the weights, and give them back as they were unless they are kept."""
-        while self._sampling:
-            self._sampling.pop().remove()
+        if self._sampling is not None:
+            self._sampling.remove()
+            self._sampling = None
         for touched in self._touched.values():
             if not keep:
                 touched.restore()
-        for param, trained in self._trained_before:
-            param.requires_grad_(trained)
+        self._trained.again()

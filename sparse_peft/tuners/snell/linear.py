@@ -9,7 +9,7 @@ from jaxtyping import Float
 from peft.tuners.tuners_utils import BaseTunerLayer, check_adapters_to_merge
 from torch import Tensor, nn
 
-from sparse_peft.maths.kernel_merge import rounds_products
+from sparse_peft.maths.snell.kernel_merge import rounds_products
 from sparse_peft.tuners.precision import product_type
 from sparse_peft.tuners.snell.product import SnellProduct, exact_type, split_update
 from sparse_peft.tuners.snell.settings import SLABS, SnellSettings

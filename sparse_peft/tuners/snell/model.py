@@ -17,7 +17,7 @@ from peft.mapping import (
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 
-from sparse_peft.maths.competition import Form
+from sparse_peft.maths.snell.competition import Form
 from sparse_peft.tuners.snell.linear import SnellLinear
 from sparse_peft.tuners.snell.settings import SnellSettings
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from sparse_peft.maths.competition import Competition
-from sparse_peft.maths.kernel_merge import kernel_gradients, sparse_update
+from sparse_peft.maths.snell.competition import Competition
+from sparse_peft.maths.snell.kernel_merge import kernel_gradients, sparse_update
 
 
 def exact_type(*tensors: Tensor) -> torch.dtype:

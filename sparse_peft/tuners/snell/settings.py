@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.competition import Competition, Form
+from sparse_peft.maths.snell.competition import Competition, Form
 
 SLABS = 2  # distances in the kernel, P in the paper; a rank is split between them
 

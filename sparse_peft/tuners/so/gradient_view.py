@@ -1,7 +1,7 @@
 """What stands in `weight.grad` where only the sampled entries of the gradient exist."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -54,6 +54,17 @@ class GradientView(torch.Tensor):
         if self.leaf.grad is None:
             raise RuntimeError("these sampled gradients are gone; clear weight.grad as well")
         return self.leaf.grad
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        """Refuse to be pickled: the optimizer and all its state would come along.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "SO's gradient of a weight holds its sampled entries only and cannot be pickled; "
+            "save so.sampled[weight].grad"
+        )
 
     def __repr__(self, *, tensor_contents: Any = None) -> str:  # type: ignore[override]
         return f"GradientView({self.leaf.numel()} sampled entries of {tuple(self.shape)})"

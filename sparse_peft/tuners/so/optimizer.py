@@ -9,9 +9,9 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
-from sparse_peft.maths.sparse_adam import Adam, Moments, sparse_adam
-from sparse_peft.maths.support_sizes import entries_kept
-from sparse_peft.maths.supports import draw_support
+from sparse_peft.maths.so.sparse_adam import Adam, Moments, sparse_adam
+from sparse_peft.maths.so.support_sizes import entries_kept
+from sparse_peft.maths.so.supports import draw_support
 from sparse_peft.tuners.entries import add_at, values_at
 from sparse_peft.tuners.so.gradient_view import GradientView
 from sparse_peft.tuners.touched import Touched

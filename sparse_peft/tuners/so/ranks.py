@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
@@ -41,12 +42,26 @@ def leave_to_us(model: nn.Module, so: SO) -> Callable[[], None]:
     before = getattr(model, IGNORED, None)
     tuned = {param for group in so.param_groups for param in group["params"]}
     names = [name for name, param in model.named_parameters() if param in tuned]
-    setattr(model, IGNORED, [*(before or []), *names])
+    setattr(model, IGNORED, _Ignored(before or [], names))
     return (
         partial(delattr, model, IGNORED)
         if before is None
         else partial(setattr, model, IGNORED, before)
     )
+
+
+class _Ignored(list[str]):
+    """Names of parameters; a copy has those alone that were ignored before, since SO has no copy.
+
+    DistributedDataParallel would average no gradient of the copy's otherwise, and say nothing.
+    """
+
+    def __init__(self, before: Iterable[str], ours: Iterable[str]) -> None:
+        self._before = list(before)
+        super().__init__([*self._before, *ours])
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[list[str]]]:
+        return list, (self._before,)
 
 
 class Averaging:

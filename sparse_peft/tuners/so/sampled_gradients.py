@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from types import MethodType
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from jaxtyping import Float, Int32
@@ -31,6 +31,9 @@ def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> 
     with a hook, one that is named in `backward(inputs=...)`, and one of which more than `densest`
     is sampled, still makes the dense gradient, which is sampled and freed at once, one tensor at a
     time.
+
+    A copy of the model (`copy.deepcopy`, a pickle, `torch.save(model)`, an average of its weights)
+    computes dense gradients, and can be given to `sampled_gradients` with an SO of its own.
 
     Gradients add up until `so.step()` or a `zero_grad()`. `weight.grad` shows them to whatever
     clips, scales or clears gradients; so.sampled[weight].grad are the entries themselves. The norm
@@ -69,14 +72,23 @@ class SampledGradients:
         for module in model.modules():
             # A class with a forward of its own, or one that somebody has replaced, may do anything
             # with its weight.
-            own = type(module).forward is nn.Linear.forward
-            if isinstance(module, nn.Linear) and own and _sampling_of(vars(module)) is not None:
-                del module.forward  # of the module that this one is a copy of
-            if isinstance(module, nn.Linear) and own and "forward" not in vars(module):
-                # A bound method goes with a copy of the module; the copy's weight is not SO's.
+            if isinstance(module, nn.Linear) and multiplies_plainly(module):
+                # A bound method goes with a copy of the module; the copy's weight is not SO's. A
+                # pickle holds its name, which then finds the method of the class.
                 module.forward = MethodType(forward, module)  # type: ignore[method-assign]
                 self._linears.add(module)
                 self._undo.append(partial(delattr, module, "forward"))
+
+    def __reduce__(self) -> NoReturn:
+        """Refuse a copy: it belongs to these very modules.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError(
+            "SO: what sampled_gradients returns cannot be copied or pickled; copy the model and "
+            "the optimizer, and call sampled_gradients for them"
+        )
 
     def __contains__(self, module: nn.Module) -> bool:
         """Whether the forward pass of this very module, not of one it was copied from, samples."""
@@ -175,6 +187,15 @@ def _sampling_of(attributes: Mapping[str, Any]) -> SampledGradients | None:
     """Whose forward pass a module has, by its attributes."""
     function = getattr(attributes.get("forward"), "__func__", None)
     return getattr(function, "sampling", None)
+
+
+def multiplies_plainly(linear: nn.Linear) -> bool:
+    """Whether its forward pass is that of `nn.Linear`, or one of ours that it has as a copy."""
+    if type(linear).forward is not nn.Linear.forward:
+        return False
+    return linear.forward == MethodType(nn.Linear.forward, linear) or (
+        _sampling_of(vars(linear)) is not None
+    )
 
 
 def _sampled_for(module: nn.Module) -> SampledGradients | None:

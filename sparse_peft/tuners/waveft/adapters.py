@@ -7,15 +7,14 @@ from jaxtyping import Float
 from peft.tuners import waveft as peft_waveft
 from torch import Tensor, nn
 
-from sparse_peft.maths.wavelets import (
+from sparse_peft.maths.wavelets.geometry import (
     Channels,
     Geometry,
     channels,
     contributions,
-    dense_update,
     geometry,
-    touched_changes,
 )
+from sparse_peft.maths.wavelets.updates import dense_update, touched_changes
 
 RANDOM_SIZE = 0.01  # of coefficients that do not start at zero, as in PEFT
 

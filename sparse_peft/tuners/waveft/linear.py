@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.weak import WeakIdKeyDictionary
 
-from sparse_peft.maths.touched_entries import write_update
-from sparse_peft.maths.wavelets import Geometry
+from sparse_peft.maths.wavelets.geometry import Geometry
+from sparse_peft.maths.wavelets.updates import write_update
 from sparse_peft.tuners.precision import as_autocast
 from sparse_peft.tuners.waveft.adapters import WaveFTAdapters
 from sparse_peft.tuners.waveft.products import SparseProduct, WrittenLinear

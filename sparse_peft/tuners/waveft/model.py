@@ -21,8 +21,10 @@ from peft.tuners import waveft as peft_waveft
 from torch import nn
 from transformers.pytorch_utils import Conv1D
 
-from sparse_peft.maths.wavelet_filters import PEFT_FAMILIES, check_family
-from sparse_peft.maths.wavelets import Geometry, layer_seed, touched_count
+from sparse_peft.maths.wavelets.counting import touched_count
+from sparse_peft.maths.wavelets.filters import PEFT_FAMILIES, check_family
+from sparse_peft.maths.wavelets.geometry import Geometry
+from sparse_peft.maths.wavelets.places import layer_seed
 from sparse_peft.tuners.waveft.linear import WaveFTLinear
 
 PEFT_TYPE = "SPARSE_PEFT_WAVEFT"

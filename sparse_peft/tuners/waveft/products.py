@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sparse_peft.maths.sampled_gradients import sampled_wavelet_gradients
-from sparse_peft.maths.sparse_product import sparse_product, turned_sparse_product
-from sparse_peft.maths.wavelets import Channels
+from sparse_peft.maths.wavelets.geometry import Channels
+from sparse_peft.maths.wavelets.sparse_product import sparse_product, turned_sparse_product
 
 
 def _flat(activations: Tensor) -> Tensor:

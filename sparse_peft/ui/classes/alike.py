@@ -5,9 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from sparse_peft.data import clean
-from sparse_peft.data.class_checks import Seen, nearly_the_same
+from sparse_peft.data.classes.checks import Seen, nearly_the_same
 from sparse_peft.data.labelled import png_name
+from sparse_peft.data.opening import clean
 from sparse_peft.ui.classes.form import ClassForm
 
 MOST_PAIRS = 100  # that are told

@@ -1,13 +1,13 @@
 """The CLIPs that the page offers, and what is known of a chosen backbone without fetching it."""
 
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones.clip_names import HUB, OPENAI
+from sparse_peft.backbones.clip.names import HUB, OPENAI
 from sparse_peft.backbones.source import BUILTIN_TITLE, HUB_ID, path_of
-from sparse_peft.backbones.vision_names import is_vision
-from sparse_peft.data.class_folders import WANTED_SIDE
+from sparse_peft.backbones.vision.names import is_vision
+from sparse_peft.data.classes.folders import WANTED_SIDE
 from sparse_peft.errors import BackboneError
-from sparse_peft.ui.desk import Place
-from sparse_peft.ui.offers import Offer
+from sparse_peft.ui.desk.desk import Place
+from sparse_peft.ui.desk.offers import Offer
 
 # Downloads: the parameters of both encoders, four bytes each.
 OFFERS = (
@@ -33,7 +33,6 @@ OFFERS = (
         " download of about 410 MB. Licence: MIT.",
     ),
 )  # fmt: skip
-BUILTIN_SIDE = 60  # px
 OTHER_WORDS = (
     "Any CLIP that open_clip knows, or a ViT, Swin or ConvNeXt of timm such as"
     " timm:vit_base_patch16_224. Its size and licence are on its own page."
@@ -87,4 +86,7 @@ def reads_words(backbone: str) -> bool:
 
 def wanted_side(backbone: str) -> int:
     """Pixels that a picture's shorter side should have at least: what the backbone sees."""
-    return BUILTIN_SIDE if backbone == "builtin" else WANTED_SIDE
+    try:
+        return sources.side(backbone) or WANTED_SIDE
+    except BackboneError:  # it has gone since it was chosen, which its own row says
+        return WANTED_SIDE

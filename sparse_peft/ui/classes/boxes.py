@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from sparse_peft.data.clean import LABELLED
 from sparse_peft.data.findings import Finding, UnreadableError, shown
-from sparse_peft.data.folder import read_inside
+from sparse_peft.data.opening.clean import LABELLED
+from sparse_peft.data.opening.folder import read_inside
+from sparse_peft.data.opening.sandbox import Sandbox
 from sparse_peft.data.pictures import MOST_BYTES
-from sparse_peft.data.sandbox import Sandbox
 from sparse_peft.errors import DataError
 from sparse_peft.files import write_bytes
 from sparse_peft.ui.classes.form import Box, BoxPicture, ClassForm
-from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.desk.desk import Desk
 
 MOST_BOXES = 50
 MOST_PICTURES = 2_000  # of a draft

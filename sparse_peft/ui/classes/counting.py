@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparse_peft.data import class_checks
+from sparse_peft.data.classes import checks as class_checks
 from sparse_peft.data.findings import listed
 from sparse_peft.data.labelled import Labelled, LabelledPicture
 from sparse_peft.report import words

@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from sparse_peft import tables
-from sparse_peft.data.class_folders import open_classes
+from sparse_peft.data.classes.folders import open_classes
 from sparse_peft.data.labelled import DATA_FILE, KIND, Labelled
 from sparse_peft.errors import DataError, SpecError, UserError
 from sparse_peft.ui.classes import boxes as filling
 from sparse_peft.ui.classes.form import Box, BoxPicture
-from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.desk.desk import Desk
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "classes"
 EXAMPLE_TITLE = "ten animals"

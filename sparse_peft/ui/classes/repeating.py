@@ -10,9 +10,10 @@ from sparse_peft.errors import SpecError
 from sparse_peft.planning.classes import ClassesChoices, ClassesPlan
 from sparse_peft.presets import CHANGED, ClassesPreset, MethodDefaults
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ClassesDefaults, ClassTrainSettings
-from sparse_peft.ui import mine, once_more
 from sparse_peft.ui.classes import boxes, folders
-from sparse_peft.ui.desk import Desk
+from sparse_peft.ui.clicks import once_more
+from sparse_peft.ui.comparisons import mine
+from sparse_peft.ui.desk.desk import Desk
 
 
 def lay_out(desk: Desk, comparison: str, seeds: int | None = None) -> None:

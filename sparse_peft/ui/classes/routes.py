@@ -9,12 +9,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sparse_peft.data.class_offer import class_name
+from sparse_peft.data.classes.offer import class_name
 from sparse_peft.errors import DataError
-from sparse_peft.ui import served
 from sparse_peft.ui.classes import boxes, folders, sorting
-from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.uploads import keep_files
+from sparse_peft.ui.desk.desk import Desk
+from sparse_peft.ui.shell import served
+from sparse_peft.ui.shell.uploads import keep_files
 
 MOST_FILES = 32  # that the page sends at once
 CLASS_EXAMPLE = r"(train|test)/[\w-]+/[\w-]+\.png"

@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sparse_peft import presets
-from sparse_peft.data.class_offer import LONGEST_CLASS
+from sparse_peft.data.classes.offer import LONGEST_CLASS
 from sparse_peft.errors import SpecError, UserError
 from sparse_peft.tasks.fewshot.recipe import check_template
-from sparse_peft.ui import mine
-from sparse_peft.ui.asks import Arrived, ChosenBackbone, Nothing, Reuse
 from sparse_peft.ui.classes import backbones, boxes, counting, folders
 from sparse_peft.ui.classes.form import SHOTS, ClassForm
-from sparse_peft.ui.desk import Action, Answer, Desk
-from sparse_peft.ui.typed import whole
+from sparse_peft.ui.clicks.actions import Action, Answer
+from sparse_peft.ui.clicks.asks import Arrived, ChosenBackbone, Nothing, Reuse
+from sparse_peft.ui.clicks.typed import whole
+from sparse_peft.ui.comparisons import mine
+from sparse_peft.ui.desk.desk import Desk
 
 PANELS = ("classes", "methods")
 HERE = ("classes",)

@@ -7,10 +7,11 @@ from sparse_peft.errors import DataError
 from sparse_peft.planning.classes import ClassesChoices, check, plan
 from sparse_peft.presets import ClassesPreset
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE
-from sparse_peft.ui import starting
 from sparse_peft.ui.classes import backbones, counting, sorting
-from sparse_peft.ui.desk import Desk, FieldError
-from sparse_peft.ui.starting import at
+from sparse_peft.ui.clicks import starting
+from sparse_peft.ui.clicks.actions import FieldError
+from sparse_peft.ui.clicks.starting import at
+from sparse_peft.ui.desk.desk import Desk
 
 NO_NEW_CLASSES = (
     "{} reads no words, so it cannot name classes that it was not shown. Learn all classes, or"

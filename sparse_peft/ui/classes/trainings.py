@@ -6,10 +6,10 @@ from sparse_peft.planning import within
 from sparse_peft.planning.classes import class_training
 from sparse_peft.presets import ClassesPreset
 from sparse_peft.tasks.fewshot.recipe import Classes, ClassTraining, ClassTrainSettings
-from sparse_peft.ui import dial as dials
-from sparse_peft.ui.chosen import Chosen
 from sparse_peft.ui.classes import counting
 from sparse_peft.ui.classes.form import ClassForm
+from sparse_peft.ui.estimates import dial as dials
+from sparse_peft.ui.estimates.chosen import Chosen
 
 
 def training(chosen: Chosen, name: str) -> ClassTrainSettings:

@@ -1,1 +1,1 @@
-"""What the page shows, a file for each part: HTML out of a desk, and a script beside it."""
+"""What the page shows, a folder for each board: HTML out of a desk, and scripts beside it."""

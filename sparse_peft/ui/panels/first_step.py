@@ -6,8 +6,8 @@ from html import escape
 from typing import Any
 
 from sparse_peft.data.pictures import MOST_BYTES
-from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.draft import Draft, Task
+from sparse_peft.ui.desk.desk import Desk
+from sparse_peft.ui.desk.draft import Draft, Task
 
 FORMATS = "JPEG PNG WebP HEIC"
 ACCEPT = ".jpg,.jpeg,.png,.webp,.heic,.heif,.gif,.bmp,image/*"

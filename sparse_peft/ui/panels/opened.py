@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sparse_peft.outcome import BESIDE
-from sparse_peft.report import sections
 from sparse_peft.report.classes import words as classes_words
-from sparse_peft.ui import live, naming, shipped
-from sparse_peft.ui.desk import Desk
-from sparse_peft.ui.watching import Live, Standing, strip_of, watcher
+from sparse_peft.report.subject import sections
+from sparse_peft.ui.comparisons import live, naming, shipped
+from sparse_peft.ui.desk.desk import Desk
+from sparse_peft.ui.watch.watching import Live, Standing, strip_of, watcher
 
 SUBJECT = "dreambooth"
 AT_WORK = ("queued", "running")

@@ -51,7 +51,9 @@ def dassl() -> Iterator[None]:
 @pytest.mark.usefixtures("dassl")
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 def test_what_coop_writes_is_read(protocol: int) -> None:
-    items = [Datum(f"/data/dtd/é/{n}.jpg", n, classname="a class") for n in range(2500)]
+    items = [
+        Datum(f"/data/dtd/é/{n}.jpg", n, classname="a class") for n in range(1100)
+    ]  # more than pickle writes at a time
     items.append(items[0])  # a class with too few pictures has one twice
     data = pickle.dumps({"train": items, "val": items[:4]}, protocol)
     assert read_train(data) == [(item._impath, item._label) for item in items]
@@ -266,16 +268,30 @@ def test_endless_instructions_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
         read_train(train(b"]" + b"]a" * 20 + DATUM + b")\x81" + STATE + b"b"))
 
 
-@pytest.mark.slow
+FLIPS = """
+import sys
+from sparse_peft.data.published.datum_pickle import PickleRefusedError, read_train
+good, read = sys.stdin.buffer.read(), 0
+for place in range(len(good)):
+    for byte in range(256):
+        try:
+            read_train(good[:place] + bytes([byte]) + good[place + 1 :])
+            read += 1
+        except PickleRefusedError:
+            continue
+print(read)
+"""
+
+
 def test_no_flipped_byte_makes_it_do_anything_else() -> None:
-    """Each byte of a good pickle is replaced by each other: read, or refused, and never a crash."""
-    for place in range(len(GOOD)):
-        for byte in range(256):
-            data = GOOD[:place] + bytes([byte]) + GOOD[place + 1 :]
-            try:
-                read_train(data)
-            except PickleRefusedError:
-                continue
+    """Each byte of a good pickle is replaced by each other: read, or refused, and never a crash.
+
+    In a process of its own: here, types are checked at every call, which takes 30 times as long.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", FLIPS], input=GOOD, capture_output=True, check=True
+    )
+    assert len(GOOD) <= int(done.stdout) < len(GOOD) * 256
 
 
 def test_no_instruction_that_is_followed_can_call() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sparse_peft.data.benchmarks import open_benchmark, template
+from sparse_peft.data.published.benchmarks import open_benchmark, template
 from sparse_peft.data.published.transfer import LAYOUTS, NAMES, joins_val
 from sparse_peft.data.shots import draw
 from sparse_peft.errors import DataError
@@ -178,5 +178,19 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     (tmp_path / "dtd").mkdir()
     with pytest.raises(DataError, match="told by its split files"):
         open_benchmark("vtab/dtd", tmp_path)
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="does not exist; give the folder of the data sets"):
         open_benchmark("vtab/dtd", tmp_path / "nowhere")
+
+
+def test_several_folders_that_are_there_are_named(tmp_path: Path) -> None:
+    for name in ("cifar", "svhn"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=r"or vtab, and cifar, svhn are there\.$"):
+        open_benchmark("vtab/dtd", tmp_path)
+
+
+def test_a_picture_whose_name_no_disk_could_hold_is_missing(tmp_path: Path) -> None:
+    home = plant_fgvc(tmp_path / "nabirds", "images")
+    (home / "train.json").write_text(json.dumps({"x" * 300 + ".jpg": 1}))
+    with pytest.raises(DataError, match="does not exist, though the published split names it"):
+        open_benchmark("fgvc/nabirds", tmp_path)

@@ -39,3 +39,14 @@ def test_a_small_bar_has_a_tick_at_zero_shot() -> None:
     assert '<rect width="75.00%"' in small_bar(LOOK, 0.75, 0.5)
     assert '<line x1="50.00%"' in small_bar(LOOK, 0.75, 0.5)
     assert "<line" not in small_bar(LOOK, 0.75, None)
+
+
+def test_guessing_is_a_line_through_all_bars_and_named_in_the_key(
+    finished: dict[str, Any],
+) -> None:
+    drawn = accuracy_bars(finished)
+    line = r'<line x1="25.00%" x2="25.00%" y1="0" y2="44"[^>]*stroke-dasharray="6 4"'
+    assert len(re.findall(line, drawn)) == len(finished["runs"])
+    assert "guessing, 25 %" in drawn
+    finished["classes"] = [f"kind {number}" for number in range(300)]
+    assert "guessing, 0.333 %" in accuracy_bars(finished)

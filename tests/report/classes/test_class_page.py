@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from sparse_peft import compare
 from sparse_peft.report import page
-from sparse_peft.report.classes import sheet
+from sparse_peft.report.classes import sections, sheet
 from sparse_peft.report.pictures import Read, below
 from tests.fake_classes import Maker
 from tests.report.test_page import HOSTILE, Page
@@ -117,3 +118,17 @@ def test_the_chart_has_a_row_for_each_method(
     lora = finished["runs"][2]["metrics"]["accuracy"]["mean"]
     x = round(32 + 220 + lora * (1200 - 64 - 220 - 240))
     assert five.getpixel((x - 2, sheet.HEAD + 2 * sheet.ROW + 14)) == (0x2B, 0x5A, 0xBB)
+
+
+def test_a_backbone_without_words_is_not_said_to_read_any(finished: dict[str, Any]) -> None:
+    assert "CLIP reads: “a photo of a apple.” and so on." in sections.class_names(finished)
+    assert "reads" not in sections.class_names(finished | {"reference": "linear_probe"})
+
+
+def test_a_command_of_one_draw_says_of_which(finished: dict[str, Any]) -> None:
+    """The command of a method repeats one of its trainings; that of the whole repeats all."""
+    heads = re.findall(r"<h3>(.*?)</h3>", sections.commands(finished))
+    assert heads == ["All", "LoRA, draw 1", "WaveFT, draw 1", "SO, draw 1"]
+    for row in finished["runs"]:
+        row["runs"] = row["runs"][:1]
+    assert "<h3>LoRA</h3>" in sections.commands(finished)

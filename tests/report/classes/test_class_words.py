@@ -214,3 +214,10 @@ def test_the_paragraph_for_a_paper_says_which_layers_are_trained(finished: dict[
         "Layers that may be tuned: attention+mlp of the text tower. Pictures: crop+flip, from 50 % "
         "of the area. Cosines times the backbone's own. fp32."
     )
+
+
+def test_a_single_test_picture_can_be_a_guess(finished: dict[str, Any]) -> None:
+    """One picture has no interval: nothing shows that it was more than luck."""
+    finished["runs"][2]["metrics"]["accuracy"] = {"mean": 1.0, "low": None, "high": None}
+    said = " ".join(words.caveats(finished))
+    assert "Guessing would name 25 % right: LoRA is not clearly better than that here." in said

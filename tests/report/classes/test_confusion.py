@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sparse_peft.report.classes.confusion import confusions, dialog_data
+from sparse_peft.report.classes.confusion import confusions, dialog_data, shown_first
 
 
 def part(drawn: str, method: str) -> str:
@@ -63,3 +63,18 @@ def test_the_dialog_has_every_kept_picture(finished: dict[str, Any]) -> None:
             assert {str(entry["place"]) for entry in entries} <= set(data["pictures"])
     assert data["draws"] == 3
     assert set(data["names"]) == set(data["pictures"])
+
+
+def test_until_a_method_is_measured_the_reference_is_shown_first(finished: dict[str, Any]) -> None:
+    """What is said to be shown first, and what is selected, come from one place."""
+    for row in finished["runs"][2:]:
+        row["metrics"]["accuracy"], row["most_confused"] = None, []
+    first = shown_first(finished)
+    assert first is not None
+    assert (first.method, first.trained) == ("zeroshot", False)
+    assert 'value="zeroshot" checked' in confusions(finished)
+    assert 'value="lora"' not in confusions(finished)
+
+
+def test_nothing_measured_shows_nothing_first(unmeasured: dict[str, Any]) -> None:
+    assert shown_first(unmeasured) is None

@@ -38,3 +38,13 @@ def test_one_draw_is_drawn_once(finished: dict[str, Any]) -> None:
 def test_without_a_measurement_there_is_a_sentence(unmeasured: dict[str, Any]) -> None:
     assert by_step(unmeasured).startswith('<p class="none">')
     assert by_step_table(unmeasured) == ""
+
+
+def test_guessing_has_a_line_a_name_and_a_row_of_the_table(finished: dict[str, Any]) -> None:
+    assert "guessing, 25 %: below this chart" in by_step(finished)
+    assert 'class="guessing"' not in by_step(finished)
+    finished["runs"][2]["runs"][0]["history"][0]["accuracy"] = 0.2
+    assert by_step(finished).count('class="guessing"') == 1
+    assert "below this chart" not in by_step(finished)
+    last = by_step_table(finished).rpartition("<tr>")[2]
+    assert re.findall(r">([^<>]+)<", last) == ["Guessing", "25.0 %", "25.0 %", "25.0 %"]

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from sparse_peft.backbones import clip, clip_source
-from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
+from sparse_peft.backbones.clip.model import Clip
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods.adapters import write_card
 from sparse_peft.methods.lora import LoRA

@@ -16,8 +16,9 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from sparse_peft import presets
-from sparse_peft.backbones import clip, clip_source
-from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
+from sparse_peft.backbones.clip.model import Clip
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Attachment, Plan
 from sparse_peft.planning.classes import class_training

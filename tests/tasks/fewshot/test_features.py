@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sparse_peft.backbones import clip, clip_source
-from sparse_peft.backbones.clip import Clip
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
+from sparse_peft.backbones.clip.model import Clip
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Plan
 from sparse_peft.tasks.fewshot.features import Features, batches, scale_of

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,13 +9,13 @@ import torch
 from PIL import ExifTags, Image
 from safetensors.torch import load_file
 
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.tasks.fewshot import merge
-from sparse_peft.tasks.fewshot.recipe import CLASSIFIER, MergeSettings
+from sparse_peft.tasks.fewshot.recipe import CLASSIFIER, SCRIPT, MergeSettings
 from sparse_peft.tasks.job import Cancelled
-from tests.tasks.fewshot.small import METHODS, prepared, shared_by, trained
+from tests.tasks.fewshot.small import METHODS, prepared, said_by_script, shared_by, trained
 from tests.tasks.local_job import LocalJob
 
 pytestmark = pytest.mark.slow
@@ -67,9 +65,7 @@ def _check_script(merged: Path, ready: LocalJob, done: LocalJob, scratch: Path) 
         own = ready.folder / "inputs" / labelled.pictures[place].file
         shutil.copyfile(own, folder / f"{place:03}.png")
     _lay_down(folder / f"{found['place'][0]:03}.png")
-    script = [sys.executable, "-W", "ignore", str(merged / "classify_folder.py"), str(folder)]
-    told = subprocess.run(script, capture_output=True, text=True, check=True).stdout
-    rows = [line.split("\t") for line in told.splitlines()]
+    rows = said_by_script(merged / SCRIPT, folder)
     order = found["place"].argsort()
     assert [row[0] for row in rows] == [f"{place:03}.png" for place in found["place"][order]]
     assert [row[1] for row in rows] == [CLASSES[k] for k in found["predicted"][order]]

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
-from sparse_peft.backbones import clip, clip_source
+from sparse_peft.backbones.clip import model as clip
+from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.tasks.fewshot import prepare
 from sparse_peft.tasks.fewshot.classifier import read_classifier

@@ -12,7 +12,7 @@ from accelerate.state import AcceleratorState
 from PIL import Image
 from safetensors.torch import load_file
 
-from sparse_peft.backbones import clip_source
+from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.tasks.fewshot import train
 from sparse_peft.tasks.fewshot.classifier import read_classifier
 from sparse_peft.tasks.fewshot.draws import read_draw

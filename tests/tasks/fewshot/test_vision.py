@@ -1,8 +1,7 @@
 """Few-shot runs on a vision backbone: every method beside the head that the task owns."""
 
+import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,25 @@ from safetensors.torch import load_file
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
-from sparse_peft.backbones import vision
-from sparse_peft.backbones.vision_view import View
+from sparse_peft.backbones.vision import model as vision
+from sparse_peft.backbones.vision.view import View
 from sparse_peft.data.labelled import Labelled
-from sparse_peft.errors import SpecError
+from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Plan
 from sparse_peft.tasks.fewshot import merge, train
-from sparse_peft.tasks.fewshot.classifier import read_classifier
+from sparse_peft.tasks.fewshot.classifier import open_classifier, read_classifier
 from sparse_peft.tasks.fewshot.classify import classify
 from sparse_peft.tasks.fewshot.draws import read_draw
 from sparse_peft.tasks.fewshot.recipe import (
+    SCRIPT,
     Classes,
     ClassTraining,
     ClassTrainSettings,
     MergeSettings,
 )
 from sparse_peft.tasks.job import Cancelled
-from tests.tasks.fewshot.small import OUTPUTS, prepared, shared_by
+from tests.tasks.fewshot.small import OUTPUTS, prepared, said_by_script, shared_by
 from tests.tasks.local_job import LocalJob
 
 pytestmark = pytest.mark.slow
@@ -198,15 +198,28 @@ def test_a_merged_checkpoint_is_timms_own_and_its_script_classifies(
     for place in found["place"].tolist():
         own = ready.folder / "inputs" / labelled.pictures[place].file
         shutil.copyfile(own, tmp_path / "pictures" / f"{place:03}.png")
-    words = [sys.executable, "-W", "ignore", merged / "classify_folder.py", tmp_path / "pictures"]
-    told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
-    rows = [line.split("\t") for line in told.splitlines()]
+    rows = said_by_script(merged / SCRIPT, tmp_path / "pictures")
     order = found["place"].argsort()
     names = ("apple", "boat", "cat")
     assert [row[1] for row in rows] == [names[k] for k in found["predicted"][order]]
     ours = torch.tensor([float(row[2].rstrip("%")) / 100 for row in rows])
     torch.testing.assert_close(ours, found["confidence"][order], rtol=0, atol=2e-3)
     assert len(merge.TIMM_SCRIPT.splitlines()) <= 15
+
+
+def test_a_classifier_that_cannot_be_opened_leaves_the_backbone_as_it_was(
+    ready: LocalJob, shared: Classes, tmp_path: Path
+) -> None:
+    folder = run(ready, shared, tmp_path / "train").folder / "adapter"
+    (damaged,) = folder.rglob("sparse_delta.safetensors")
+    os.truncate(damaged, 40)
+    source = sources.resolve(NAME, "fewshot")
+    backbone = vision.load(source, CPU, shared.view)
+    before = {name: value.clone() for name, value in backbone._model.state_dict().items()}
+    with pytest.raises(BackboneError):
+        open_classifier(folder, backbone, sources.fingerprint(source))
+    after = backbone._model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
 
 
 def test_classifiers_that_see_pictures_differently_are_not_mixed(

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.competition import Competition
-from sparse_peft.maths.kernel_merge import plain_update
+from sparse_peft.maths.snell.competition import Competition
+from sparse_peft.maths.snell.kernel_merge import plain_update
 from sparse_peft.tuners.snell.model import SnellConfig, SnellLinear, surviving_entries
 
 SIZES = (13, 24, 11)

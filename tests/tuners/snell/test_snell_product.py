@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.storages import kept_for_backward, transient_peak
-from sparse_peft.maths.competition import Competition
+from sparse_peft.maths.snell.competition import Competition
 from sparse_peft.tuners.snell.product import SnellProduct, exact_type, split_update
 
 OUT, INTO, HALF = 384, 320, 4

@@ -3,7 +3,7 @@
 import pytest
 
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.competition import Competition
+from sparse_peft.maths.snell.competition import Competition
 from sparse_peft.tuners.snell.settings import SnellSettings
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from sparse_peft.errors import SpecError
-from sparse_peft.maths.wavelet_filters import PEFT_FAMILIES
+from sparse_peft.maths.wavelets.filters import PEFT_FAMILIES
 from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, load
 
 SIZES = (13, 24, 11)

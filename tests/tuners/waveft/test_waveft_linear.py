@@ -13,7 +13,7 @@ from torch.profiler import profile
 from torch.utils.checkpoint import checkpoint
 from transformers.pytorch_utils import Conv1D
 
-from sparse_peft.maths.wavelets import Geometry
+from sparse_peft.maths.wavelets.geometry import Geometry
 from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, load, touched_entries
 from tests.tuners.waveft.test_waveft import coefficients, fill, inputs, layers, net, pair
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sparse_peft import compare
 from sparse_peft.comparison import ClassesOutcome
-from sparse_peft.ui.desk import Desk, Studio
+from sparse_peft.ui.desk.desk import Desk, Studio
 from sparse_peft.ui.panels.opened import Opened
 from tests.fake_classes import EVERY, Maker
 from tests.ui.compared import live

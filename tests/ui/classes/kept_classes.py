@@ -12,7 +12,7 @@ from sparse_peft.data.labelled import Labelled, LabelledPicture, png_name
 from sparse_peft.planning.classes import ClassesChoices, ClassesPlan, plan
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
-from sparse_peft.ui.desk import Desk, Studio
+from sparse_peft.ui.desk.desk import Desk, Studio
 from tests.fake_classes import METHODS, Maker
 
 OWNER, OTHER = "o" + "1" * 16, "o" + "2" * 16
@@ -61,7 +61,7 @@ def fill(home: Path, made: Maker, content: ClassesPlan, finished: tuple[str, ...
 
 
 def plan_of(desk: Desk, comparison: str) -> ClassesPlan:
-    from sparse_peft.ui import mine
+    from sparse_peft.ui.comparisons import mine
 
     return mine.classes_plan(desk, comparison)
 

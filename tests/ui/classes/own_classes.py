@@ -14,13 +14,14 @@ from sparse_peft.planning import read_classes_plan
 from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs.runner import runner_lock_path
 from sparse_peft.runs.store import Store
-from sparse_peft.ui.choosing import ACTIONS as CHOOSING
 from sparse_peft.ui.classes import boxes
 from sparse_peft.ui.classes.form import Box, ClassForm
 from sparse_peft.ui.classes.sorting import ACTIONS as SORTING
-from sparse_peft.ui.desk import Answer, Desk, Studio, perform
-from sparse_peft.ui.doing import ACTIONS as DOING
-from sparse_peft.ui.turning import ACTIONS as TURNING
+from sparse_peft.ui.clicks.actions import Answer, perform
+from sparse_peft.ui.clicks.choosing import ACTIONS as CHOOSING
+from sparse_peft.ui.clicks.doing import ACTIONS as DOING
+from sparse_peft.ui.clicks.turning import ACTIONS as TURNING
+from sparse_peft.ui.desk.desk import Desk, Studio
 from tests.ui.own_desk import share_counts
 
 ALICE = "o" + "a" * 16

@@ -8,7 +8,7 @@ import pytest
 
 from sparse_peft.ui.classes import boxes, sorting
 from sparse_peft.ui.classes.form import ClassForm
-from sparse_peft.ui.desk import Desk, Studio
+from sparse_peft.ui.desk.desk import Desk, Studio
 from tests.ui.classes.own_classes import (
     act,
     box_called,

@@ -1,6 +1,6 @@
 """A small ViT of timm as the page knows it: what a process would tell of its first blocks."""
 
-from sparse_peft.backbones.vision_shapes import Outline
+from sparse_peft.backbones.vision.shapes import Outline
 
 NAME = "timm:test_vit/random"
 WIDTH, INNER, BLOCKS, SIDE = 64, 192, 2, 160

@@ -6,10 +6,10 @@ from html import escape
 from sparse_peft import presets as recipes
 from sparse_peft.presets import ClassesPreset
 from sparse_peft.report import words
-from sparse_peft.ui.chosen import PRESETS, Chosen
 from sparse_peft.ui.classes import backbones, sorting
 from sparse_peft.ui.classes.form import ClassForm
-from sparse_peft.ui.draft import Draft
+from sparse_peft.ui.desk.draft import Draft
+from sparse_peft.ui.estimates.chosen import PRESETS, Chosen
 
 TIMES = (1, 2, 3, 5, 10)
 ZERO_SHOT = (

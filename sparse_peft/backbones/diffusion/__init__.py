@@ -1,0 +1,1 @@
+"""Text-to-image backbones: pipelines of diffusers, taken apart for training and for sampling."""

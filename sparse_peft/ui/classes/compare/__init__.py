@@ -1,0 +1,1 @@
+"""What the Compare tab of the few-shot task reads, and what its clicks do."""

@@ -1,0 +1,1 @@
+"""What clicks ask for, what they do, and what the page does after them."""

@@ -1,0 +1,1 @@
+"""What lies on one person's desk before anything is started: drafts, pictures, backbones."""

@@ -1,0 +1,1 @@
+"""The second step: preset, budget and methods."""

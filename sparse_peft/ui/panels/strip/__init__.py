@@ -1,0 +1,1 @@
+"""The run strip of every tab."""
