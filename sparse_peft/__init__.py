@@ -12,6 +12,7 @@ Public names are imported when they are first used, so importing the package imp
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from sparse_peft.errors import BackboneError, SpecError
     from sparse_peft.methods import all_methods, method_named
     from sparse_peft.methods.adapters import open_adapter
     from sparse_peft.tuners.opening import load
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "SO",
+    "BackboneError",
     "SnellConfig",
+    "SpecError",
     "WaveFTConfig",
     "all_methods",
     "load",
@@ -36,8 +39,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "BackboneError": "errors",
     "SO": "tuners.so.optimizer",
     "SnellConfig": "tuners.snell.model",
+    "SpecError": "errors",
     "WaveFTConfig": "tuners.waveft.model",
     "all_methods": "methods",
     "load": "tuners.opening",

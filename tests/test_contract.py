@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from sparse_peft.errors import SpecError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.adapters import open_adapter, write_card
 from sparse_peft.methods.method import Attachment, Method, MethodClass, Plan
+from sparse_peft.methods.sizes import CLOSE
 from sparse_peft.tuners.layout import PEFT_PREFIX, file_of
 
 TARGETS = ("net/first", "net/block.second", "head/0")
@@ -145,14 +147,81 @@ def test_what_is_not_estimated_does_not_depend_on_the_plan(chosen, parts):
 
 
 def test_a_fitted_method_is_within_the_budget_and_the_next_size_is_not(kind, parts):
+    """However the sizes are spaced: others are found by the method's settings, not by `fit`."""
     limits = kind().budget_range(shapes(parts))
     if limits is None:
         return
     smallest, step_size = limits
-    for budget in (smallest, smallest + step_size, 3 * smallest + 1):
-        active = kind().fit(budget, shapes(parts)).footprint(shapes(parts), PLAN).active
-        assert budget - step_size - len(TARGETS) < active <= budget
-    assert kind().fit(10**12, shapes(parts)) == kind().fit(10**15, shapes(parts))
+    first, last = (kind().fit(budget, shapes(parts)) for budget in (smallest, 10**12))
+    assert last == kind().fit(10**15, shapes(parts))
+    assert count(first) == smallest
+    assert count(kind().fit(smallest + step_size, shapes(parts))) > smallest
+    most = 3 * smallest + 1
+    sizes = alike(first, last, most)
+    near = {size + more for size in sizes for more in (-1, 0, 1)}
+    reached = smallest
+    for budget in sorted(near | {most, 2 * most, count(last) - 1, count(last)}):
+        if budget < smallest:
+            continue
+        fitted = count(kind().fit(budget, shapes(parts)))
+        assert (1 - CLOSE) * reached <= fitted <= budget
+        reached = fitted
+        larger = [method for size, method in sizes.items() if fitted < size <= budget]
+        if fitted < (1 - CLOSE) * budget:
+            assert not any(can_be_attached(method) for method in larger), larger
+
+
+def test_where_sizes_are_evenly_spaced_none_is_left_out(kind, parts):
+    limits = kind().budget_range(shapes(parts))
+    if limits is None:
+        return
+    smallest, step_size = limits
+    third = smallest + 2 * step_size
+    if count(kind().fit(third, shapes(parts))) == third:
+        budget = 3 * smallest + 1
+        assert count(kind().fit(budget, shapes(parts))) > budget - step_size - len(TARGETS)
+
+
+def count(method: Method) -> int:
+    return method.footprint(shapes(components()), PLAN).active
+
+
+def alike(first: Method, last: Method, most: int) -> dict[int, Method]:
+    """By its count, what the smallest becomes if one of the settings that `fit` sets is moved.
+
+    It is moved towards what it is at last, and as far again, since `fit` may have stopped too
+    early; up to `most` values, and while that costs no less.
+    """
+    names = [field.name for field in fields(first)]
+    ends = {name: (getattr(first, name), getattr(last, name)) for name in names}
+    ends = {name: pair for name, pair in ends.items() if pair[0] != pair[1]}
+    found = {}
+    for name, (start, stop) in ends.items():
+        dearest = 0
+        for value in moved(start, 2 * stop - start):
+            try:
+                method = replace(first, **{name: value})
+                dearest, before = count(method), dearest
+            except SpecError:
+                continue  # no size, such as an odd rank that is halved
+            if not before <= dearest <= most:
+                break
+            found[dearest] = method
+    return found
+
+
+def moved(start: float, stop: float) -> list[float]:
+    if isinstance(start, int) and isinstance(stop, int):
+        return list(range(start, stop + 1) if start < stop else range(start, stop - 1, -1))
+    return [start + (stop - start) * part / 1000 for part in range(1001)]
+
+
+def can_be_attached(method: Method) -> bool:
+    try:
+        method.attach(components(), TARGETS, PLAN)
+    except (SpecError, ValueError):
+        return False
+    return True
 
 
 def test_a_budget_below_the_smallest_is_an_error_that_names_it(kind, parts):

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from sparse_peft import files
+from sparse_peft.__main__ import main
 from sparse_peft.runs.run import RunDirectory
 from tests.labelled_sets import class_folders
 from tests.studio import Studio
@@ -124,7 +125,10 @@ def test_the_same_command_gives_the_same_bits(studio: Studio, finished: dict[str
 
 
 def test_classify_says_what_each_method_takes_a_picture_for(
-    studio: Studio, finished: dict[str, Any]
+    studio: Studio,
+    finished: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     done = studio.run_plain("classify", "--json", "--run=out", "classes/cat/0.png")
     assert done.returncode == 0, done.stderr
@@ -134,14 +138,18 @@ def test_classify_says_what_each_method_takes_a_picture_for(
         assert {guess["class"] for guess in guesses} == {"apple", "boat", "cat"}
         assert sum(guess["probability"] for guess in guesses) == pytest.approx(1, abs=1e-5)
     adapter = next(one["adapter"] for one in row(finished, "lora")["runs"])
-    done = studio.run_plain("classify", f"--run=out/{adapter}", "classes/cat/0.png")
-    assert done.returncode == 0, done.stderr
-    assert "classes/cat/0.png" in done.stdout
-    assert "%" in done.stdout
+    monkeypatch.chdir(studio.root)
+    assert main(["classify", f"--run=out/{adapter}", "classes/cat/0.png"]) == 0
+    said = capsys.readouterr().out
+    assert "classes/cat/0.png" in said
+    assert "%" in said
 
 
 def test_a_merged_checkpoint_classifies_without_us(
-    studio: Studio, finished: dict[str, Any]
+    studio: Studio,
+    finished: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     adapter = row(finished, "waveft")["runs"][0]["adapter"]
     done = studio.run_plain("merge", f"--run=out/{adapter}", "--out=merged")
@@ -155,8 +163,9 @@ def test_a_merged_checkpoint_classifies_without_us(
     assert answer.stdout.count("\n") == 6
     code = script.read_text(encoding="utf-8")
     assert "sparse_peft" not in code
-    asked = studio.run_plain("classify", "--json", f"--run=out/{adapter}", "classes/cat/0.png")
-    (guesses,) = json.loads(asked.stdout)[0]["results"].values()
+    monkeypatch.chdir(studio.root)
+    assert main(["classify", "--json", f"--run=out/{adapter}", "classes/cat/0.png"]) == 0
+    (guesses,) = json.loads(capsys.readouterr().out)[0]["results"].values()
     said = next(line for line in answer.stdout.splitlines() if "0.png" in line)
     assert guesses[0]["class"] in said
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PrinterCallback, Trainer
 from transformers.trainer_utils import SchedulerType
 
-from examples import trainer
+from examples import plain_loop, trainer
 from sparse_peft import SO, sampled_gradients
+from tests.dense_watch import DenseWatch
 from tests.small_models import save_sd
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -56,6 +57,15 @@ def test_the_plain_loop_teaches_a_cosine(run) -> None:
     for _, count, error in after:
         assert int(count) < 200
         assert float(error) < float(before) / 100
+
+
+def test_the_plain_loop_never_computes_the_dense_gradient_of_its_middle_layer() -> None:
+    model = nn.Sequential(nn.Linear(1, 64), nn.Tanh(), nn.Linear(64, 64), nn.Linear(64, 1))
+    x = torch.linspace(-1, 1, 8)[:, None]  # so few that no activation is as large as the weight
+    with DenseWatch([model[2].weight]) as watch:
+        plain_loop.with_so(model, x, x)
+    assert watch.seen
+    assert not watch.made
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What a newcomer reads and runs first is true: README, Makefile, Dockerfile, requirements."""
 
 import ast
+import dataclasses
 import re
 import shlex
 import subprocess
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 import sparse_peft
+from sparse_peft import tables
 from sparse_peft.backbones.source import BUILTIN
 from sparse_peft.commands import parser
 from sparse_peft.methods import all_methods
+from sparse_peft.presets import MethodDefaults, Preset, all_presets
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -117,7 +120,11 @@ class Block(nn.Module):
         return torch.tanh(self.to_q(x)) * self.to_k(x) + self.to_v(x)
 
 
-@pytest.mark.parametrize("code", blocks("python"))
+ALL_METHODS = "method_named("  # in the lines that work for every method
+[FOR_ALL] = [block for block in blocks("python") if ALL_METHODS in block]
+
+
+@pytest.mark.parametrize("code", [block for block in blocks("python") if block != FOR_ALL])
 def test_the_library_lines_train_a_small_module(code: str) -> None:
     torch.manual_seed(0)
     x = torch.randn(16, 64)
@@ -137,6 +144,106 @@ def test_the_library_lines_train_a_small_module(code: str) -> None:
     assert losses[-1] < losses[0]
     assert not torch.equal(model(x), before)
     assert len([line for line in code.splitlines() if line]) == 3
+
+
+@pytest.mark.parametrize("name", sorted(all_methods()))
+def test_the_lines_for_all_methods_train_a_small_module(name: str, tmp_path: Path) -> None:
+    assert 'method_named("oft")' in FOR_ALL
+    assert len([line for line in FOR_ALL.splitlines() if line]) == 5
+    torch.manual_seed(0)
+    x = torch.randn(16, 64)
+    scope = {"model": Block()}
+    code = FOR_ALL.replace('"oft"', f'"{name}"')
+    exec(compile(code, "README.md", "exec"), scope)
+    model, attached, optimizer = scope["model"], scope["attached"], scope["optimizer"]
+    losses = []
+    for step in range(5):
+        attached.before_forward(step)
+        loss = (model(x) - x).square().mean()
+        loss.backward()
+        optimizer.step()
+        attached.after_step(step)
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    assert attached.measured().active <= 3000 or name == "full"
+    attached.save(tmp_path)
+    assert list(tmp_path.rglob("*.safetensors"))
+    trained = model(x)
+    attached.remove(keep=True)
+    assert [type(layer) for layer in model.children()] == [nn.Linear] * 3
+    torch.testing.assert_close(model(x), trained, rtol=1e-4, atol=1e-5)
+
+
+def test_a_weight_under_waveft_is_the_adapted_one_and_its_saved_state_the_original() -> None:
+    from peft import get_peft_model
+
+    model = Block()
+    original = model.to_q.weight.detach().clone()
+    config = sparse_peft.WaveFTConfig(n_frequency=8, target_modules=["to_q"], init_weights=False)
+    adapted = get_peft_model(model, config)
+    adapted(torch.randn(2, 64))
+    [(name, saved)] = [
+        (name, value)
+        for name, value in adapted.state_dict().items()
+        if name.endswith("to_q.base_layer.weight")
+    ]
+    assert torch.equal(saved, original)
+    assert not torch.equal(adapted.get_parameter(name), original)
+
+
+KINDS = {
+    "SNELL": "SnellConfig(r=2, target_modules=['to_q'])",
+    "SPARSE_PEFT_WAVEFT": (
+        "WaveFTConfig(n_frequency=8, per_layer_seed=True, target_modules=['to_q'])"
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_plain_peft_refuses_what_it_does_not_know_until_it_is_made_known(
+    kind: str, tmp_path: Path
+) -> None:
+    from peft import get_peft_model
+
+    get_peft_model(Block(), eval(f"sparse_peft.{KINDS[kind]}")).save_pretrained(tmp_path)
+    plain = f"from peft import PeftConfig; PeftConfig.from_pretrained({str(tmp_path)!r})"
+    for first, error in (
+        ("", f"KeyError: '{kind}'"),
+        ("import sparse_peft; sparse_peft.load; ", ""),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", first + plain],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode != 0) == bool(error), done.stderr
+        assert error in done.stderr
+
+
+def test_an_installed_library_brings_what_was_tested() -> None:
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        found = tomllib.load(file)
+    assert found["project"]["dynamic"] == ["dependencies", "optional-dependencies"]
+    files = found["tool"]["setuptools"]["dynamic"]
+    assert files["dependencies"]["file"] == ["requirements.txt"]
+    assert files["optional-dependencies"] == {"compiled": {"file": ["requirements-compiled.txt"]}}
+
+
+def test_the_page_of_presets_names_the_keys_that_there_are() -> None:
+    [text] = blocks("toml", ROOT / "docs" / "presets.md")
+    shown = tomllib.loads(text)
+    assert shown.keys() == {
+        field.name for field in dataclasses.fields(Preset) if field.default is dataclasses.MISSING
+    }
+    assert isinstance(tables.build(MethodDefaults, shown["methods"]["lora"], "here").lr, float)
+    page = (ROOT / "docs" / "presets.md").read_text(encoding="utf-8")
+    for preset in all_presets():
+        assert preset.task in page
+        assert re.search(rf"\b{preset.backbone}\b", page)
 
 
 def test_the_table_of_methods_is_the_registry() -> None:

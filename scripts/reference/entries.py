@@ -85,6 +85,18 @@ class Entry:
             found.append(Part(signature, _text_of(below) or help_, (here.annotation,)))
         return found
 
+    def attributes(self) -> list[Part]:
+        """Annotated names that `__init__` gives an instance, each with the text under it."""
+        made = [n for n in getattr(self.node, "body", []) if getattr(n, "name", "") == "__init__"]
+        found = []
+        for node in (node for node in made if isinstance(node, ast.FunctionDef)):
+            for here, below in zip(node.body, [*node.body[1:], None], strict=True):
+                if isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Attribute):
+                    signature = f"{here.target.attr}: {self._type(here.annotation)}"
+                    if not here.target.attr.startswith("_"):
+                        found.append(Part(signature, _text_of(below), (here.annotation,)))
+        return found
+
     def _default(self, value: ast.expr | None) -> tuple[str, str]:
         """What a field is if nothing is said, and the help that a dataclass field may carry."""
         if value is None:
@@ -250,8 +262,15 @@ class Module:
                 return entry
         for node in self._tree.body:
             if isinstance(node, ast.ImportFrom) and name in [alias.name for alias in node.names]:
-                return module_called(str(node.module), self.root)._found(name)
+                return module_called(self._absolute(node), self.root)._found(name)
         return None
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        """The dotted name of the module that an import names, which may be relative."""
+        if not node.level:
+            return str(node.module)
+        start = self.file.relative_to(self.root).parts[: -node.level]
+        return ".".join([*start, *([node.module] if node.module else [])])
 
 
 def module_called(name: str, root: Path) -> Module:

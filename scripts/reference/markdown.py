@@ -5,26 +5,21 @@ import re
 from collections import Counter
 
 from reference.entries import Entry, Part
+from reference.inherited import inherited_fields
 
 HEADING = re.compile(r"(Args|Returns|Yields|Raises|Source|Example):\s*(.*)")
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 
 class Anchors:
-    """The page's contents, and the anchors that GitHub will give its headings."""
+    """The anchors that GitHub will give the headings of a page."""
 
     def __init__(self) -> None:
         self._seen: Counter[str] = Counter()
-        self._lines: list[str] = []
 
-    def section(self, title: str) -> None:
-        """Begin a line of the contents."""
-        self._lines.append(f"- [{title}](#{self.taken(title)}):")
-
-    def entry(self, name: str) -> None:
-        """Put a name into that line."""
-        comma = "" if self._lines[-1].endswith(":") else ","
-        self._lines[-1] += f"{comma} [{name}](#{self.taken(name)})"
+    def link(self, heading: str) -> str:
+        """A link to the next heading."""
+        return f"[{heading}](#{self.taken(heading)})"
 
     def taken(self, heading: str) -> str:
         """The anchor of the next heading."""
@@ -33,21 +28,20 @@ class Anchors:
         self._seen[slug] += 1
         return f"{slug}-{number}" if number else slug
 
-    def contents(self) -> str:
-        """One line for each section."""
-        return "\n".join(self._lines) + "\n"
 
-
-def entry_text(entry: Entry, level: int) -> str:
+def entry_text(entry: Entry, level: int, heading: str | None = None) -> str:
     """A heading, the signature, the docstring, and the members of a class."""
     parts = [
-        f"{'#' * level} {entry.name}\n",
+        f"{'#' * level} {heading or entry.name}\n",
         f"```python\n{entry.signature}\n```\n",
         prose(entry.doc) + "\n",
     ]
-    if others := entry.inherited():
-        parts.append("Takes what " + ", ".join(f"`{name}`" for name in others) + " takes, too.\n")
-    members = [_field(part) for part in entry.fields() if part.doc]
+    own = {part.signature.partition(":")[0] for part in entry.fields()}
+    for base in entry.inherited():
+        more = [f"`{text}`" for name, text in inherited_fields(base) if name not in own]
+        listed = f": {', '.join(more)}" if more else ""
+        parts.append(f"Takes what `{base}` takes, too{listed}.\n")
+    members = [_field(part) for part in [*entry.fields(), *entry.attributes()] if part.doc]
     members += [_method(part) for part in entry.methods() if part.doc]
     if members:
         parts.append("\n".join(members) + "\n")

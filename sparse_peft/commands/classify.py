@@ -10,6 +10,7 @@ from sparse_peft.commands.arguments import path
 from sparse_peft.errors import SpecError
 from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 
+COMPARISON = "comparison.json"
 FOLDERS = ("classifiers", "adapters")  # of a written comparison, zero-shot first
 
 
@@ -26,6 +27,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the likeliest classes of each picture, by classifier."""
     folders = classifiers(options.trained)
+    for picture in options.pictures:
+        if picture.is_dir():
+            raise SpecError(f"{picture} is a folder; name pictures, such as {picture / '*.png'}.")
     import torch
 
     from sparse_peft.tasks.fewshot.classify import classify
@@ -37,12 +41,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(rows, indent=1))
         return 0
-    width = max(len(name) for name in folders)
+    width, marks = max(len(name) for name in folders), stopped(options.trained)
     for row in rows:
         print(row["name"])
         for name, guesses in row["results"].items():
             words = ", ".join(f"{g['class']} {100 * g['probability']:.0f} %" for g in guesses)
-            print(f"  {name:{width}}  {words}")
+            mark = f" ({marks[name]})" if name in marks else ""
+            print(f"  {name:{width}}  {words}{mark}")
     return 0
 
 
@@ -74,6 +79,21 @@ def classifiers(folder: Path) -> dict[str, Path]:
     return _first_draw(folder, found)
 
 
+def stopped(folder: Path) -> dict[str, str]:
+    """Of the trainings that were stopped and kept, how far each came, by name of its folder."""
+    written = [
+        tables.read_json(path)["runs"]
+        for path in (folder / COMPARISON, folder.parent.parent / COMPARISON)
+        if path.is_file()
+    ]
+    trained = [one for runs in written for run in runs for one in run.get("runs", [run])]
+    return {
+        run["id"]: f"stopped at step {run['stopped_at']} of {run['settings']['steps']}"
+        for run in trained
+        if run.get("stopped_at") is not None
+    }
+
+
 def which_draw(folder: Path) -> str:
     """Whose answers these are, in a sentence; empty where there was one draw."""
     seeds = _seeds(folder)
@@ -96,5 +116,5 @@ def _first_draw(folder: Path, found: dict[str, Path]) -> dict[str, Path]:
 
 def _seeds(folder: Path) -> list[int]:
     """Of the draws of a written comparison; none where the folder is no such."""
-    path = folder / "comparison.json"
+    path = folder / COMPARISON
     return list(tables.read_json(path).get("seeds", [])) if path.is_file() else []

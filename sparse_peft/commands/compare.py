@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from sparse_peft import compare as comparing
-from sparse_peft import files
 from sparse_peft.commands import compare_classes, compare_subject
 from sparse_peft.commands.arguments import check_place, path, shots, whole_number
+from sparse_peft.commands.ending import stopped
+from sparse_peft.commands.out_notes import out_folder, remember
 from sparse_peft.commands.progress import Progress
 from sparse_peft.comparison import BASE
 from sparse_peft.data.findings import Finding
@@ -33,7 +34,6 @@ OPTIONS = {  # of one task alone
 }  # fmt: skip
 EXIT_PARTLY = 1
 POLL_SECONDS = 0.1
-OUT_NOTES = "out-folders"  # home/out-folders/<comparison>: which --out folder it is for
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +127,7 @@ def run(options: argparse.Namespace) -> int:
         raise
     value = comparing.write(options.out, any_outcome(home, comparison))
     print(options.out.resolve() / "index.html")
-    return _status(value)
+    return _status(home, value)
 
 
 def _before(plan: AnyPlan) -> str:
@@ -135,14 +135,20 @@ def _before(plan: AnyPlan) -> str:
     return plan.references[0] if isinstance(plan, ClassesPlan) else BASE
 
 
-def _status(value: dict[str, Any]) -> int:
+def _status(home: Path, value: dict[str, Any]) -> int:
     """The exit status, once it is said what has not finished."""
     left = [run for run in _trained(value) if run["state"] != "finished"]
-    _say(*(f"{run['id']} {run['state']}: {run['error'] or 'no reason given'}" for run in left))
+    _say(*(f"{run['id']} {run['state']}: {_reason(home, run)}" for run in left))
     if not left:
         return 0
     _say("All else is complete. The same command goes on with what was not discarded.")
     return EXIT_PARTLY
+
+
+def _reason(home: Path, run: dict[str, Any]) -> str:
+    if run["error"] is None and run["state"] == "cancelled" and run["run"]:
+        return stopped(RunDirectory.of(home, run["run"]))
+    return run["error"] or "no reason given"
 
 
 def _trained(value: dict[str, Any]) -> list[dict[str, Any]]:
@@ -163,7 +169,7 @@ def _submitted(options: argparse.Namespace) -> tuple[str, AnyPlan]:
             _go_on(store, before)
             return before.id, read_plan(before)
         comparing.check_out(out, wanted.spec.id)
-        _remember(home, out, wanted.spec.id)  # first: what was submitted must be found again
+        remember(home, out, wanted.spec.id)  # first: what was submitted must be found again
         store.submit(wanted.spec, wanted.runs)
     return wanted.spec.id, wanted.plan
 
@@ -182,18 +188,11 @@ def _say(*lines: str | Finding) -> None:
         print(line, file=sys.stderr)
 
 
-def _remember(home: Path, out: Path, comparison: str) -> None:
-    folder = home / OUT_NOTES
-    folder.mkdir(parents=True, exist_ok=True)
-    files.write_text(folder / comparison, str(out))
-
-
 def _unfinished(home: Path, out: Path) -> ComparisonSpec | None:
     """The newest comparison that was meant for this folder."""
     with Store(home) as store:
         for comparison in reversed(store.comparisons()):
-            note = home / OUT_NOTES / comparison
-            if note.is_file() and note.read_text(encoding="utf-8") == str(out):
+            if out_folder(home, comparison) == str(out):
                 return store.comparison(comparison)
     return None
 

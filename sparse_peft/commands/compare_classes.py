@@ -14,8 +14,9 @@ from sparse_peft.data.classes.folders import open_classes
 from sparse_peft.data.findings import Finding
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.data.published import benchmarks
-from sparse_peft.data.published.transfer import is_transfer
-from sparse_peft.errors import SpecError
+from sparse_peft.data.published.layouts import layout_named
+from sparse_peft.data.published.transfer import NAMES, is_transfer
+from sparse_peft.errors import DataError, SpecError
 from sparse_peft.planning.classes import ClassesChoices, check, plan
 from sparse_peft.tasks.fewshot.recipe import Classes, Tested
 
@@ -46,7 +47,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
             shots=None if options.shots == ALL else _given(options.shots, SHOTS),
             budget=options.budget,
             steps=options.steps,
-            template=_template(options),
+            template=_template(options, vision),
             seed=_given(options.seed, SEED),
             seeds=_given(options.seeds, SEEDS),
             base_to_new=bool(options.base_to_new),
@@ -88,6 +89,7 @@ def _labelled(
         if options.root is not None:
             raise SpecError("--root goes with --dataset; leave it out, or name a data set.")
         return open_classes(options.pictures, scratch, test=options.test, wanted_side=side)
+    _check_name(options.dataset)
     if options.root is None:
         raise SpecError("--root is missing: the folder that holds the published data sets.")
     if options.test is not None:
@@ -95,9 +97,19 @@ def _labelled(
     return benchmarks.open_benchmark(options.dataset, options.root)
 
 
-def _template(options: argparse.Namespace) -> str | None:
-    """The template as typed; `coop` stands for the data set's own of CoOp."""
-    if options.template != "coop":
+def _check_name(dataset: str) -> None:
+    """Refuse what is no published set, with the names of all."""
+    if is_transfer(dataset):
+        return  # whose own error names them
+    try:
+        layout_named(dataset)
+    except DataError as error:
+        raise DataError(f"{error} And as SNELL lays them out: {', '.join(NAMES)}.") from error
+
+
+def _template(options: argparse.Namespace, vision: bool) -> str | None:
+    """The template as typed; `coop` stands for the data set's own of CoOp, for a CLIP."""
+    if vision or options.template != "coop":
         template: str | None = options.template
         return template
     if options.dataset is None:

@@ -27,11 +27,20 @@ class Progress:
         """Show all events until they end."""
         try:
             for run, event in events:
-                if run in self._labels:
+                if event["kind"] == "waiting":
+                    self._wait(int(event["runs"]))
+                elif run in self._labels:
                     self._show(run, event)
         finally:
             for bar in self._bars.values():
                 bar.close()
+
+    def _wait(self, runs: int) -> None:
+        text = f"Waiting for {runs} other run{'' if runs == 1 else 's'}"
+        if self._bars:
+            tqdm.write(text, file=self._out)
+        else:
+            print(text, file=self._out, flush=True)
 
     def _show(self, run: str, event: Mapping[str, Any]) -> None:
         kind = event["kind"]

@@ -12,6 +12,7 @@ from sparse_peft.runs.events import Event
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import RunSpec
 from sparse_peft.runs.store import Store
+from sparse_peft.runs.waiting import Waiting
 
 POLL_SECONDS = 0.1
 
@@ -37,7 +38,7 @@ def finish(home: Path, spec: RunSpec) -> RunDirectory:
 
 
 def _watch(store: Store, run_id: str) -> Iterator[tuple[str, Event]]:
-    offset = 0
+    offset, waiting = 0, Waiting(store, {run_id})
     while True:
         state = store.run(run_id).state  # asked first: the last events come before it changes
         events, offset = RunDirectory.of(store.home, run_id).events(offset)
@@ -45,5 +46,7 @@ def _watch(store: Store, run_id: str) -> Iterator[tuple[str, Event]]:
             yield run_id, event
         if state not in ("queued", "running"):
             return
+        if runs := waiting.news():
+            yield run_id, {"kind": "waiting", "runs": runs}
         client.ensure_runner(store.home)
         time.sleep(POLL_SECONDS)

@@ -162,7 +162,7 @@ class OpenAdapter:
 
 
 def open_adapter(
-    folder: Path, components: "Mapping[str, torch.nn.Module]", backbone_sha256: str
+    folder: str | Path, components: "Mapping[str, torch.nn.Module]", backbone_sha256: str
 ) -> OpenAdapter:
     """Put a saved adapter to work on the components of the backbone it was made for.
 
@@ -172,6 +172,7 @@ def open_adapter(
     from sparse_peft.tuners.adapter_tensors import add_differences, put_weights
     from sparse_peft.tuners.targets import has_weight
 
+    folder = Path(folder)
     adapter = read_adapter(folder, backbone_sha256)
     for target in adapter.card.targets:
         if not has_weight(components, target):

@@ -83,9 +83,11 @@ class OFT:
 
         return replace(self, block_size=sizes[largest(holds, len(sizes)) - 1])
 
-    def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
-        """The size of a block."""
-        return f"blocks of {self.block_size}"
+    def knob(self, shapes: Shapes) -> str:
+        """The sizes that blocks have in these layers."""
+        taken = {_nearest_divisor(width, self.block_size) for width in self._widths(shapes)}
+        least, most = min(taken), max(taken)
+        return f"blocks of {least}" if least == most else f"blocks of {least} to {most}"
 
     def footprint(self, shapes: Shapes, plan: Plan) -> Footprint:  # noqa: ARG002
         """The upper triangle of each block's skew matrix; every entry of a weight changes."""

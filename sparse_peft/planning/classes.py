@@ -7,6 +7,7 @@ from typing import Any
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source, Task
+from sparse_peft.backbones.vision import source as vision_source
 from sparse_peft.data.base_new import halves
 from sparse_peft.data.labelled import DATA_FILE, Labelled
 from sparse_peft.data.published.transfer import joins_val
@@ -121,6 +122,7 @@ def check(choices: ClassesChoices) -> None:
 
     Raises:
         SpecError: an impossible budget, an unknown method, too few steps or seeds.
+        BackboneError: the file of a vision backbone is of another architecture.
         DataError: a class has too few pictures.
     """
     check_methods(choices.methods, REFERENCES)
@@ -161,6 +163,8 @@ def _check_backbone(choices: ClassesChoices) -> None:
             f"preset {choices.preset.name}: view, cls_token and drop_path are of vision backbones; "
             f"{title} is none."
         )
+    if vision:
+        vision_source.check_weights(choices.source)
 
 
 def plan(choices: ClassesChoices, home: Path) -> tuple[ComparisonSpec, list[RunSpec], ClassesPlan]:

@@ -9,6 +9,10 @@ from sparse_peft.report.charts.losses import running_mean
 from sparse_peft.report.columns import MANY
 
 LOSS_ROWS = 10
+BESIDE = (
+    "* measured while another run was training beside it, and perhaps longer for it: such a time "
+    "cannot be compared with the others, nor with another of its kind."
+)
 EACH_TRAINS = "What each trains, keeps and changes"
 
 
@@ -54,11 +58,7 @@ def costs(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
             f'<tr data-method="{escape(run["method"])}"><th scope="row">{name}</th>{cells}</tr>'
         )
     beside = any(run["beside"] for _, run in rows)
-    note = (
-        '<p class="muted">* measured while another run was training beside it.</p>'
-        if beside
-        else ""
-    )
+    note = f'<p class="muted">{BESIDE}</p>' if beside else ""
     names = [f'<th scope="col">{head}</th>' for head in heads]
     return table("costs", names, found, "Costs") + note
 

@@ -32,7 +32,7 @@ METRICS = {
     "prompt_fidelity": MetricWords(
         "Prompt fidelity",
         "does what the prompt says",
-        "the same pictures judged by the other prompts",
+        "the base's pictures judged by the other prompts",
         "the base's pictures",
     ),
     "diversity": MetricWords(
@@ -48,6 +48,10 @@ METRICS = {
 COPIES = "Closer than your own pictures are to each other. Look for copies."
 UNSCALED = "The judge cannot tell your subject from others well enough to scale this."
 BELOW = "Below 0: the judge sees your subject rather than what the prompt says."
+OF_LITTLE_USE = (
+    "the judge sees your subject rather than what the prompt says, and is of little use to tell "
+    "which follows the prompt better."
+)
 LEARNING_RATES = (
     "Presets' learning rates were chosen on other subjects; a better one may exist for any method."
 )
@@ -216,6 +220,31 @@ def _verdict(pair: Mapping[str, Any], names: Mapping[str, str], noun: str) -> tu
     return f"{a} {does} in {wins} of {pair['of']}.", f"{pair['word']}."
 
 
+def methods_below(comparison: Comparison) -> list[str]:
+    """Labels of the methods whose prompt fidelity is below 0 in any of their trainings."""
+    anchor = Anchor(**comparison["anchors"]["prompt_fidelity"])
+    if not anchor.usable:
+        return []
+    told = {
+        run["method"]: run["label"]
+        for run in comparison["runs"]
+        if (value := measured(run["metrics"]["prompt_fidelity"]))
+        and scaled(value.mean, anchor) < 0.0
+    }
+    return list(told.values())
+
+
+def below(comparison: Comparison) -> str:
+    """What a prompt fidelity below 0 says of the judge; "" where there is none."""
+    found = methods_below(comparison)
+    if not found:
+        return ""
+    of = len(_trainings(comparison["runs"]))
+    some = "all" if len(found) == of else f"{small(len(found))} of"
+    who = found[0] if len(found) == 1 else f"{some} {small(of)} methods"
+    return f"Prompt fidelity is below 0 for {who}: {OF_LITTLE_USE}"
+
+
 def caveats(comparison: Comparison) -> list[str]:
     """What stands under the verdicts, always."""
     trainings = _trainings(comparison["runs"])
@@ -241,6 +270,8 @@ def caveats(comparison: Comparison) -> list[str]:
                 f"{run['label']} was stopped at step {run['stopped_at']} of "
                 f"{run['settings']['steps']} and is compared as it stood then."
             )
+    if told := below(comparison):
+        lines.append(told)
     if comparison["pairs"]:
         lines.append("The words weigh how large the differences are, not only how many there are.")
     lines.append(LEARNING_RATES)

@@ -12,6 +12,7 @@ from sparse_peft.runs.launchers.local import Detached
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.runner import POLL_SECONDS, runner_lock_path
 from sparse_peft.runs.store import Store
+from sparse_peft.runs.waiting import Waiting
 from sparse_peft.runs.worker import EXIT_REFUSED
 from sparse_peft.tasks.job import Stop
 
@@ -59,13 +60,15 @@ def watch(
 ) -> Iterator[tuple[str, Event]]:
     """Run ids with their events as they come, until nothing more happens by itself.
 
-    A change of state comes as {"kind": "state", "state", "device", "error", "note"}. A runner that
+    A change of state comes as {"kind": "state", "state", "device", "error", "note"}. Where runs of
+    others come first, {"kind": "waiting", "runs"} of the comparison says how many. A runner that
     died is started again.
     """
     offsets: dict[str, int] = {}
     states: dict[str, str] = {}
     starts = 0
     with Store(home) as store:
+        waiting = Waiting(store, {row.id for row in store.runs(comparison)})
         while True:
             settled = store.settled(comparison)  # asked first: the last events come after it
             for row in store.runs(comparison):
@@ -80,6 +83,8 @@ def watch(
                     yield row.id, {"kind": "state", **change, "error": row.error, "note": row.note}
             if settled:
                 return
+            if runs := waiting.news():
+                yield comparison, {"kind": "waiting", "runs": runs}
             if not Lock.held_elsewhere(runner_lock_path(home)):
                 starts += 1
                 if starts > _RESTARTS:

@@ -15,7 +15,8 @@ from sparse_peft.tables import nearest
 
 _COLUMNS = "id, comparison, kind, owner, state, device, attempts, error, note"
 # Somebody waits for work of seconds: it does not stand behind trainings.
-_TURN = "kind NOT IN ('generate', 'classify', 'merge', 'probe'), position"
+SHORT = ("generate", "classify", "merge", "probe")
+_TURN = f"kind NOT IN {SHORT}, position"
 _READY = """
     state = 'queued' AND NOT EXISTS (
         SELECT 1 FROM needs JOIN runs AS needed ON needed.id = needs.need

@@ -5,6 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from peft import PeftConfig
+from peft.utils import CONFIG_NAME
 from safetensors.torch import save
 from torch import Tensor
 
@@ -35,6 +36,6 @@ def write_peft_folder(folder: Path, config: PeftConfig, tensors: Mapping[str, Te
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".", dir=folder) as scratch:  # PEFT itself writes in place
         config.save_pretrained(scratch)
-        for path in Path(scratch).iterdir():
-            write_bytes(folder / path.name, path.read_bytes())
+        # A note of WaveFT's beside it stays behind: the card tells which weights are meant.
+        write_bytes(folder / CONFIG_NAME, (Path(scratch) / CONFIG_NAME).read_bytes())
     write_tensors(folder / PEFT_NAME, {PEFT_PREFIX + name: t for name, t in tensors.items()})

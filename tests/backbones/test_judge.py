@@ -65,6 +65,19 @@ def test_it_is_not_the_text_tower_that_conditions(builtin: judge.Judge) -> None:
     assert builtin.revision == judge.load("builtin", CPU).revision
 
 
+def test_the_revision_follows_weights_that_are_no_safetensors_too(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(BUILTIN / "judge", tmp_path / "judge"))
+    state = load_file(folder / "open_clip_model.safetensors")
+    for path in folder.glob("*.safetensors"):
+        path.unlink()
+    revisions = set()
+    for _ in range(2):
+        state["logit_scale"] += 1
+        torch.save(state, folder / "open_clip_pytorch_model.bin")
+        revisions.add(judge.load(str(folder), CPU).revision)
+    assert len(revisions) == 2
+
+
 def test_an_unknown_judge_is_refused_in_words() -> None:
     with pytest.raises(BackboneError, match="could not be loaded"):
         judge.load("no-such-model/none", CPU)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sparse_peft.commands.classify import classifiers, which_draw
+from sparse_peft.__main__ import main
+from sparse_peft.commands.classify import classifiers, stopped, which_draw
 from sparse_peft.errors import SpecError
 from sparse_peft.tasks.fewshot.recipe import CLASSIFIER
 
@@ -17,7 +18,7 @@ def written(folder: Path, seeds: Sequence[int]) -> Path:
     for name in names:
         (folder / name).mkdir(parents=True)
         (folder / name / CLASSIFIER).write_text("{}")
-    (folder / "comparison.json").write_text(json.dumps({"seeds": list(seeds)}))
+    (folder / "comparison.json").write_text(json.dumps({"seeds": list(seeds), "runs": []}))
     return folder
 
 
@@ -40,6 +41,29 @@ def test_one_adapter_is_asked_as_it_is(tmp_path: Path) -> None:
     one = written(tmp_path, [3, 4]) / "adapters" / "lora-s4"
     assert classifiers(one) == {"lora-s4": one}
     assert which_draw(one) == ""
+
+
+def test_a_training_that_was_stopped_is_marked(tmp_path: Path) -> None:
+    out = written(tmp_path, [1])
+    assert stopped(out / "adapters/lora-s1") == {}
+    runs = [
+        {"id": "lora-s1", "stopped_at": 27, "settings": {"steps": 100}},
+        {"id": "so-s1", "stopped_at": None, "settings": {"steps": 100}},
+    ]
+    whole = {"seeds": [1], "runs": [{"id": "zeroshot", "runs": []}, {"id": "lora", "runs": runs}]}
+    (out / "comparison.json").write_text(json.dumps(whole))
+    marked = {"lora-s1": "stopped at step 27 of 100"}
+    assert stopped(out) == marked
+    assert stopped(out / "adapters/lora-s1") == marked
+
+
+def test_a_folder_of_pictures_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = written(tmp_path / "out", [1])
+    assert main(["classify", "--run", str(out), str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert said == f"error: {tmp_path} is a folder; name pictures, such as {tmp_path}/*.png.\n"
 
 
 def test_a_folder_without_classifiers_is_refused(tmp_path: Path) -> None:

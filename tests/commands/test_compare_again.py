@@ -3,6 +3,7 @@
 import pytest
 
 from sparse_peft.commands import compare
+from sparse_peft.commands.out_notes import remember
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.spec import new_id
@@ -37,7 +38,7 @@ def test_a_changed_command_is_a_new_comparison(desk: Desk) -> None:
 
 
 def test_a_comparison_that_is_gone_does_not_stand_in_the_way(desk: Desk) -> None:
-    compare._remember(desk.home, desk.out, new_id())
+    remember(desk.home, desk.out, new_id())
     comparison, _ = compare._submitted(desk.parsed())
     with Store(desk.home) as store:
         assert store.comparisons() == [comparison]

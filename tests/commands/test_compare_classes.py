@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from sparse_peft.__main__ import main
+from sparse_peft.backbones.vision import shapes as vision_shapes
+from sparse_peft.backbones.vision.shapes import Outline
 from sparse_peft.commands import compare, parser
 from sparse_peft.planning import read_classes_plan
 from sparse_peft.planning.classes import ClassesPlan
@@ -92,6 +94,31 @@ def test_pictures_or_a_published_set_one_of_the_two(room: Classroom, capsys: Cap
     assert "--root goes with --dataset" in refused(room, capsys, root=room.root)
     test = {"pictures": None, "dataset": "eurosat", "root": room.root, "test": room.pictures}
     assert "--test goes with --pictures" in refused(room, capsys, **test)
+
+
+def test_an_unknown_published_set_is_refused_with_the_names_of_all(
+    room: Classroom, capsys: Capture
+) -> None:
+    for name in ("cub", "vtab/cub"):
+        said = refused(room, capsys, pictures=None, dataset=name, root=room.root)
+        assert "'fgvc/cub'" in said or "fgvc/cub" in said
+        assert "vtab/cifar" in said
+    assert "eurosat" in refused(room, capsys, pictures=None, dataset="eurosatt")
+
+
+def test_a_vision_backbone_is_given_no_template(
+    room: Classroom, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linears = {"blocks.0.mlp.fc1": (8, 8)}
+    monkeypatch.setattr(vision_shapes, "outline", lambda _: Outline(linears, 160, "", 0))
+    for template in ("coop", "a {}"):
+        said = refused(room, capsys, backbone="timm:test_vit/random", template=template)
+        assert said == ("test_vit (random) reads no words. Leave --template out, or choose a CLIP.")
+    assert "goes with --dataset" in refused(room, capsys, template="coop")
+
+
+def test_no_method_at_all_is_refused(room: Classroom, capsys: Capture) -> None:
+    assert refused(room, capsys, methods="").startswith("--methods is empty;")
 
 
 def test_a_missing_split_file_is_named(room: Classroom, capsys: Capture) -> None:

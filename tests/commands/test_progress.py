@@ -74,6 +74,18 @@ def test_runs_of_other_comparisons_are_not_shown() -> None:
     assert said == ""
 
 
+@pytest.mark.parametrize("out", [io.StringIO, Terminal])
+def test_what_is_waited_for_is_said(out: type[io.StringIO]) -> None:
+    said = follow(
+        out(),
+        state("p", "queued"),
+        ("c", {"kind": "waiting", "runs": 12}),
+        ("c", {"kind": "waiting", "runs": 1}),
+    )
+    assert "Waiting for 12 other runs\n" in said
+    assert "Waiting for 1 other run\n" in said
+
+
 def test_a_terminal_gets_a_bar_for_each_run_that_is_full_at_the_end() -> None:
     said = follow(Terminal(), step(50), step(100), state("p", "finished"), state("a", "finished"))
     last = said.split("\r")

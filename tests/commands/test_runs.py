@@ -6,10 +6,14 @@ from pathlib import Path
 import pytest
 
 from sparse_peft.__main__ import main
+from sparse_peft.commands import compare
+from sparse_peft.commands.ending import stopped
+from sparse_peft.commands.out_notes import remember
 from sparse_peft.files import Lock
 from sparse_peft.planning import ComparisonPlan
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.runner import runner_lock_path
+from sparse_peft.runs.spec import RunSpec
 from sparse_peft.runs.store import Store
 from tests.planned import submit
 
@@ -45,15 +49,74 @@ def test_runs_are_listed_in_order_with_their_state_and_why(
         store.end(content.runs[0].run, "failed", error="It broke.")
         store.end(content.runs[1].run, "interrupted", note="Its worker is gone.")
     assert main(["runs", "--home", str(home)]) == 0
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.split()[1:] == ["dreambooth", "on", content.subject]
+    lines = [line.split() for line in rest]
     assert [line[1:3] for line in lines] == [
         ["prepare", "queued"],
-        ["train", "failed"],
-        ["train", "interrupted"],
+        ["lora", "failed"],
+        ["so", "interrupted"],
     ]
     assert [line[0] for line in lines] == [content.prepare, *(run.run for run in content.runs)]
-    assert lines[1][4:] == ["It", "broke."]
-    assert lines[2][4:] == ["Its", "worker", "is", "gone."]
+    assert lines[1][3:] == ["It", "broke."]
+    assert lines[2][3:] == ["Its", "worker", "is", "gone."]
+
+
+def test_the_out_folder_a_new_prompt_and_a_long_reason_are_listed(
+    home: Path, content: ComparisonPlan, capsys: Capture
+) -> None:
+    with Store(home) as store:
+        (comparison,) = store.comparisons()
+        remember(home, Path("/results/cat"), comparison)
+        store.end(content.runs[0].run, "failed", error="It broke again. " * 12)
+        settings = {"prompt": "a {subject} in space"}
+        store.submit(None, [RunSpec("g", "generate", "me", None, settings)])
+        store.submit(None, [RunSpec("p", "probe", "me", None)])
+    assert main(["runs", "--home", str(home)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{comparison}  dreambooth on {content.subject}, in /results/cat"
+    assert all(len(line) <= 100 for line in lines)
+    assert sum(line.count("broke") for line in lines) == 12
+    assert [line.split() for line in lines[-2:]] == [
+        ["g", "generate", "queued", "'a", "{subject}", "in", "space'"], ["p", "probe", "queued"],
+    ]  # fmt: skip
+
+
+def test_a_stopped_run_says_how_far_it_came(
+    home: Path, content: ComparisonPlan, capsys: Capture
+) -> None:
+    lora, so = (RunDirectory.of(home, run.run) for run in content.runs)
+    lora.event_log(1).emit("step", step=1, loss=0.5)
+    for name in ("lora", "so"):
+        run = next(run.run for run in content.runs if run.id == name)
+        assert main(["cancel", run, "--home", str(home), *(["--discard"] * (name == "so"))]) == 0
+    assert stopped(lora) == "stopped at step 1 of 2"
+    assert stopped(so) == "stopped before its first step, discarded"
+    assert stopped(RunDirectory.of(home, content.prepare)) == "stopped"
+    capsys.readouterr()
+    main(["runs", "--home", str(home)])
+    said = capsys.readouterr().out
+    assert "cancelled   stopped at step 1 of 2\n" in said
+    assert "cancelled   stopped before its first step, discarded\n" in said
+    value = {"runs": [
+        {"id": name, "run": run.path.name, "state": "cancelled", "error": None}
+        for name, run in (("lora", lora), ("so", so))
+    ]}  # fmt: skip
+    assert compare._status(home, value) == 1
+    assert "lora cancelled: stopped at step 1 of 2\n" in capsys.readouterr().err
+
+
+def test_runs_of_a_comparison_that_cannot_be_read_are_listed(
+    home: Path, content: ComparisonPlan, capsys: Capture
+) -> None:
+    with Store(home) as store:
+        (comparison,) = store.comparisons()
+    path = home / "comparisons" / comparison / "comparison.json"
+    path.write_text(path.read_text().replace('"dreambooth"', '"portraits"'))
+    assert main(["runs", "--home", str(home)]) == 0
+    said = capsys.readouterr().out
+    assert f"comparison {comparison} is of the unknown task 'portraits'." in said
+    assert content.prepare in said
 
 
 def test_cancel_takes_a_waiting_run_away_and_resume_puts_it_back(

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from sparse_peft.errors import BackboneError
 from sparse_peft.methods.adapters import open_adapter, read_adapter, write_card
+from sparse_peft.methods.full import Full
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Method, Plan
+from sparse_peft.methods.oft import OFT
 from sparse_peft.methods.so import SO
 from sparse_peft.methods.waveft import WaveFT
 from sparse_peft.tuners.attachments import peft as peft_attachment
@@ -240,3 +242,20 @@ def test_what_has_been_merged_or_removed_cannot_be_taken_out_again(method, tmp_p
             with pytest.raises(RuntimeError, match="removed or merged before"):
                 second()
         assert torch.equal(output(parts), after)
+
+
+def test_a_folder_may_be_a_string(method: Method, tmp_path: Path) -> None:
+    expected = saved(tmp_path, method)
+    parts = components()
+    opened = open_adapter(str(tmp_path), parts, SHA)
+    torch.testing.assert_close(output(parts), expected, rtol=1e-5, atol=1e-6)
+    opened.remove()
+
+
+@pytest.mark.parametrize("target", ["0", "net/9", "other/0"])
+@pytest.mark.parametrize("kind", [*METHODS, Full(), OFT(block_size=2)], ids=lambda each: each.name)
+def test_a_target_that_is_not_there_is_named(kind: Method, target: str) -> None:
+    parts = components()
+    with pytest.raises(ValueError, match=f"no target '{target}': expected component/module path"):
+        kind.attach(parts, [target], PLAN)
+    assert all(param.requires_grad for param in parts["net"].parameters())

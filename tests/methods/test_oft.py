@@ -18,6 +18,11 @@ def test_a_layer_takes_the_nearest_block_size_that_divides_its_inputs() -> None:
     assert attachment.measured().active == OFT(block_size=5).footprint(SHAPES, PLAN).active == count
 
 
+def test_the_knob_names_the_blocks_that_the_layers_take() -> None:
+    assert OFT(block_size=5).knob(SHAPES) == "blocks of 4 to 6"
+    assert OFT(block_size=5).knob({"net/a": (8, 12)}) == "blocks of 4"
+
+
 def test_lengths_and_angles_of_the_outputs_stay() -> None:
     parts = components()
     before = parts["net"][0].weight.clone().double()

@@ -17,6 +17,7 @@ from sparse_peft.outcome import command, joined, outcome
 from sparse_peft.planning import ComparisonPlan, plan
 from sparse_peft.presets import MethodDefaults
 from sparse_peft.report.columns import columns
+from sparse_peft.runs.spec import RunSpec, new_id
 from sparse_peft.runs.store import Store
 from tests.fake_outcome import Maker
 from tests.planned import choose, submit
@@ -213,3 +214,17 @@ def test_what_is_joined_is_measured_beside_one_base_and_drawn_as_one(tmp_path: P
         assert (tmp_path / "out" / run["samples"][0]["path"]).is_file()
         assert (tmp_path / "out" / run["adapter"] / "unet").is_dir()
     assert "LoRA rank 4" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_prompts_that_were_drawn_later_belong_to_it_once_they_are_finished(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    spec, _, _ = submit(tmp_path)
+    runs = [RunSpec(new_id(), "generate", "local", spec.id, {}, ()) for _ in range(2)]
+    with Store(home) as store:
+        store.submit(None, runs)
+        store.end(runs[1].id, "finished")
+    found = outcome(home, spec.id)
+    assert found.drawn == {runs[1].id: home / "runs" / runs[1].id}
+    sample = f"drawn/{runs[1].id}/samples/lora/p00-s7.png"
+    assert found.place(sample) == home / "runs" / runs[1].id / "samples/lora/p00-s7.png"
+    assert [run.method for run in found.runs] == ["waveft", "lora", "so"]

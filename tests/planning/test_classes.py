@@ -9,6 +9,7 @@ import pytest
 from sparse_peft import presets, tables
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.vision import shapes as vision_shapes
+from sparse_peft.backbones.vision import source as vision_source
 from sparse_peft.backbones.vision.shapes import Outline
 from sparse_peft.backbones.vision.view import View
 from sparse_peft.data.labelled import Labelled
@@ -203,6 +204,20 @@ def test_a_vision_backbone_reads_no_words(
     with pytest.raises(UserError) as caught:
         check(replace(on_vision, **change))  # type: ignore[arg-type]
     assert words in str(caught.value)
+
+
+def test_a_file_of_another_architecture_is_refused(
+    on_vision: ClassesChoices, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "w.pth").touch()
+    source = sources.resolve(f"timm:test_vit@{tmp_path / 'w.pth'}", "fewshot")
+    monkeypatch.setattr(vision_source, "asked", lambda _, name, path: f"{path} is not of {name}.")
+    with pytest.raises(UserError, match=r"w\.pth is not of test_vit\."):
+        check(replace(on_vision, source=source))
+    monkeypatch.setattr(vision_source, "asked", lambda *_: "")
+    (tmp_path / "v.pth").touch()
+    other = sources.resolve(f"timm:test_vit@{tmp_path / 'v.pth'}", "fewshot")
+    check(replace(on_vision, source=other))
 
 
 def test_what_is_of_vision_backbones_is_refused_on_a_clip(choices: ClassesChoices) -> None:

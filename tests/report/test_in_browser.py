@@ -18,13 +18,15 @@ STEP = "(v) => {const s = document.querySelector('#step'); s.value = v;" \
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """LoRA finished at 200, WaveFT interrupted with pictures of 50 and 100, SO waiting."""
+    """LoRA finished, WaveFT interrupted with pictures of 50 and 100, SO waiting; a prompt later."""
     root = tmp_path_factory.mktemp("report")
     (root / "runs").mkdir()
     maker = Maker(root / "runs", prompts=2)
     outcome = maker.comparison(methods=("lora",))
     others = (maker.unfinished("waveft"), maker.queued("so"))
-    compare.write(root / "out", replace(outcome, runs=(*outcome.runs, *others)))
+    drawn = {"drawn1": maker.drawn("drawn1", ("lora",), "a photo of sks dog in a boat", 7)}
+    runs = (*outcome.runs, *others)
+    compare.write(root / "out", replace(outcome, runs=runs, drawn=drawn))
     complaints: list[str] = []
     with chromium() as browser:
         page = browser.new_page(viewport={"width": 390, "height": 800})
@@ -78,3 +80,24 @@ def test_while_b_is_held_all_cells_show_the_base_and_then_no_more(report: Page) 
 
 def test_nothing_scrolls_sideways_on_a_phone(report: Page) -> None:
     assert report.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_prompt_drawn_later_has_the_last_step_and_the_base(report: Page) -> None:
+    row = "img[data-prompt=own-drawn1][data-column={}]"
+    lora, base = (report.locator(row.format(name)) for name in ("lora", "base"))
+    drawn, untouched = lora.get_attribute("src"), base.get_attribute("src")
+    assert drawn != untouched
+    assert str(lora.get_attribute("alt")).endswith("in a boat, last step, seed 7")
+    report.evaluate(STEP, 1)  # there are no pictures of it from the way
+    assert lora.get_attribute("src") == drawn
+    report.evaluate(STEP, 0)
+    assert lora.get_attribute("src") == untouched
+    report.evaluate(STEP, 4)
+    report.check("input[name=seed][value='2']", force=True)
+    assert lora.get_attribute("src") == drawn
+    report.check("input[name=seed][value='0']", force=True)
+    report.focus(".matrix")
+    report.keyboard.down("b")
+    assert lora.get_attribute("src") == untouched
+    report.keyboard.up("b")
+    assert lora.get_attribute("src") == drawn

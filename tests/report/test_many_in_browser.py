@@ -1,10 +1,12 @@
 """Reports of thirteen methods in a real browser: they fit, and the line of names leaves out."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
 from benchmarks.browser import chromium
@@ -139,3 +141,26 @@ def test_on_less_room_the_matrix_scrolls_in_its_own_box_beside_the_base(
     assert after is not None
     assert abs(after["x"] - before["x"]) <= 2
     page.close()
+
+
+def test_an_edge_that_cuts_a_table_has_a_shadow_until_its_end(
+    browser: Browser, reports: dict[str, Path]
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(reports["subject"].as_uri())
+    table = page.locator(".scrolls:has(table.metrics)")
+    table.locator("table").evaluate("node => node.style.visibility = 'hidden'")
+    inside, at_edge = _edge(table, 60), _edge(table, 4)
+    assert at_edge < inside - 30
+    table.evaluate("node => node.scrollTo(node.scrollWidth, 0)")
+    assert abs(_edge(table, 4) - inside) <= 3
+    page.close()
+
+
+def _edge(box: Locator, inwards: int) -> int:
+    """How light the picture of a box is, so many pixels from its right edge."""
+    with Image.open(io.BytesIO(box.screenshot())) as picture:
+        grey = picture.convert("L")
+        value = grey.getpixel((grey.width - inwards, grey.height // 2))
+    assert isinstance(value, int)
+    return value

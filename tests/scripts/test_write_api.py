@@ -198,7 +198,7 @@ def test_a_field_shows_its_default_and_its_help(tmp_path: Path) -> None:
     file.write_text(
         "from dataclasses import dataclass, field\n"
         "@dataclass\n"
-        "class Config(peft.Config):\n"
+        "class Config(peft.PeftConfig):\n"
         "    seeds: bool = field(default=False, metadata={'help': 'Whether.'})\n"
         "    splits: dict = field(default_factory=dict)\n"
     )
@@ -206,4 +206,17 @@ def test_a_field_shows_its_default_and_its_help(tmp_path: Path) -> None:
     assert config.signature == "Config(seeds: bool = False, splits: dict = dict())"
     text = markdown.entry_text(config, level=3)
     assert "- `seeds: bool = False`: Whether." in text
-    assert "Takes what `peft.Config` takes, too." in text
+    assert "Takes what `peft.PeftConfig` takes, too: `base_model_name_or_path = None`, " in text
+
+
+def test_a_page_shows_what_an_optimizer_holds_and_what_a_setting_inherits() -> None:
+    page = write_api.API.read_text(encoding="utf-8")
+    assert "- `sampled: dict[Tensor, Tensor]`: " in page
+    assert "`n_frequency = 2592`, `scaling = 25.0`" in page
+
+
+def test_no_two_headings_are_alike() -> None:
+    text = re.sub(r"```.*?```", "", write_api.API.read_text(encoding="utf-8"), flags=re.S)
+    headings = re.findall(r"^#{2,} (.+)$", text, re.M)
+    assert len(set(headings)) == len(headings)
+    assert "maths.sampled_gradients.sampled_gradients" in headings

@@ -26,13 +26,10 @@ FAMILIES = {
     "StableDiffusionPipeline": "sd",
     "StableDiffusionXLPipeline": "sdxl",
 }
-# What a pipeline is loaded from: not the one-file checkpoints and halves that lie beside it.
-HUB_FILES = (
-    "*.json", "*.txt", "*.model", "unet/*.safetensors", "vae/*.safetensors",
-    "text_encoder/*.safetensors", "text_encoder_2/*.safetensors",
-)  # fmt: skip
-HUB_LEFT_OUT = ("*.fp16.*", "*.non_ema.*", "*.bf16.*", "safety_checker/*")
 PARTS = ("text_encoder", "text_encoder_2", "unet", "vae")  # those that have weights
+# What a pipeline is loaded from: not the one-file checkpoints and halves that lie beside it.
+HUB_FILES = ("*.json", "*.txt", "*.model", *(f"{part}/*.safetensors" for part in PARTS))
+HUB_LEFT_OUT = ("*.fp16.*", "*.non_ema.*", "*.bf16.*", "safety_checker/*")
 STEMS = ("diffusion_pytorch_model", "model")  # names of files of diffusers and of transformers
 # A part's weights, whole or in shards. What lies beside them, such as `model.fp16.safetensors`, is
 # not loaded.

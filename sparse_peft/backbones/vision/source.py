@@ -4,7 +4,10 @@ The same verbs as in `source`, which turns to these for a vision backbone.
 """
 
 import hashlib
+from functools import cache
+from pathlib import Path
 
+from sparse_peft.backbones.asked import asked
 from sparse_peft.backbones.source import Source, file_sha256
 from sparse_peft.backbones.vision import registry
 from sparse_peft.backbones.vision import shapes as vision_shapes
@@ -67,3 +70,23 @@ def fingerprint(source: Source) -> str:
     assert isinstance(source, VisionSource)
     weights = registry.version() if source.weights is None else file_sha256(source.weights)
     return hashlib.sha256(f"{source.architecture}\n{weights}".encode()).hexdigest()
+
+
+def check_weights(source: Source) -> None:
+    """Return if the file of weights has the names and shapes of the architecture.
+
+    Only its headers are read, in a process of its own.
+
+    Raises:
+        BackboneError: it is damaged, or of another architecture.
+    """
+    assert isinstance(source, VisionSource)
+    path = source.weights
+    if path is not None and (why := _misfit(source.architecture, path, path.stat().st_mtime_ns)):
+        raise BackboneError(why)
+
+
+@cache
+def _misfit(architecture: str, path: Path, _modified: int) -> str:
+    why: str = asked("sparse_peft.backbones.vision.fits", architecture, str(path))
+    return why

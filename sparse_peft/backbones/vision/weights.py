@@ -7,12 +7,13 @@ own files.
 import pickle
 import sys
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -42,44 +43,92 @@ def load_weights(model: nn.Module, path: Path) -> None:
         BackboneError: damaged, more than tensors, not finite, or the weights of another
             architecture.
     """
-    try:
+    with _damage_in_words(model, path):
         if path.suffix == ".npz":
             _load_arrays(model, path)
         else:
-            _load_tensors(model, path)
+            model.load_state_dict(_fitted(model, _read(path), path))
+    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+        raise BackboneError(f"{path} holds weights that are not finite. Fetch it again.")
+
+
+def check_shapes(model: nn.Module, path: Path) -> None:
+    """Return if a file has the names and shapes of a timm model without a head.
+
+    Args:
+        model: may be on the meta device, since of the file no weight is read.
+
+    Raises:
+        BackboneError: as in `load_weights`, but for what only the weights would show.
+    """
+    with _damage_in_words(model, path):
+        if path.suffix == ".npz":
+            _check_arrays(model, path)
+        else:
+            _fitted(model, _outlined(path), path)
+
+
+@contextmanager
+def _damage_in_words(model: nn.Module, path: Path) -> Iterator[None]:
+    try:
+        yield
     except DAMAGE as error:
         raise BackboneError(
             f"{path} is damaged, holds more than tensors, or is of another architecture than "
             f"{_name(model)} ({type(error).__name__}). Fetch it again, or name the architecture "
             "that it is of before the @."
         ) from error
-    if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
-        raise BackboneError(f"{path} holds weights that are not finite. Fetch it again.")
 
 
 def _load_arrays(model: Any, path: Path) -> None:
     """As Google published its ViTs; timm has the map of names."""
-    import numpy as np
+    _check_arrays(model, path)
+    model.load_pretrained(str(path))
 
+
+def _check_arrays(model: Any, path: Path) -> None:
     if not hasattr(model, "load_pretrained"):
         raise BackboneError(f"{path}: only a ViT is read from an .npz, and {_name(model)} is none.")
-    with np.load(path, allow_pickle=False) as arrays:
-        kernel = arrays["embedding/kernel"].shape if "embedding/kernel" in arrays.files else ()
-        blocks = {name.partition("encoderblock_")[2].partition("/")[0] for name in arrays.files}
+    shapes = _array_shapes(path)
+    blocks = {name.partition("encoderblock_")[2].partition("/")[0] for name in shapes}
     if len(blocks - {""}) != len(model.blocks):
         raise BackboneError(
             f"{path} has {len(blocks - {''})} blocks and {_name(model)} {len(model.blocks)}. Name "
             "the architecture that it is of before the @."
         )
-    own = model.patch_embed.proj.weight.shape
-    if kernel and kernel[:2] != own[2:]:
-        raise _resized(model, path, "embedding/kernel", kernel[:2], own[2:])
-    model.load_pretrained(str(path))
+    out, _, *patch = model.patch_embed.proj.weight.shape
+    hidden, width = model.blocks[0].mlp.fc1.weight.shape
+    for name, shape in shapes.items():
+        if name.endswith("embedding/kernel"):
+            if shape[:2] != tuple(patch):
+                raise _other_shape(model, path, name, shape[:2], patch)
+            if shape[-1] != out:
+                raise _other_shape(model, path, name, shape, (*shape[:-1], out))
+        if name.endswith("/Dense_0/kernel") and shape != (width, hidden):
+            raise _other_shape(model, path, name, shape, (width, hidden))
 
 
-def _load_tensors(model: nn.Module, path: Path) -> None:
+def _array_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Of each array of an .npz, from the header before its numbers."""
+    from numpy.lib import format as npy
+
+    shapes = {}
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as file:
+                read = (
+                    npy.read_array_header_1_0
+                    if npy.read_magic(file) == (1, 0)
+                    else npy.read_array_header_2_0
+                )
+                shapes[name.removesuffix(".npy")] = read(file)[0]
+    return shapes
+
+
+def _fitted(model: nn.Module, read: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """What a file holds under the names of a model, all of which it has, and no others."""
     own = sys.modules[type(model).__module__]
-    found, known = published(_read(path)), model.state_dict()
+    found, known = published(read), model.state_dict()
     _refuse_resizing(found, model, path)
     state: dict[str, Tensor] = own.checkpoint_filter_fn(found, model)
     kept = {n: t.float() for n, t in state.items() if n in known or not n.startswith(HEADS)}
@@ -90,7 +139,10 @@ def _load_tensors(model: nn.Module, path: Path) -> None:
             f"{' and ' if missing and extra else ''}{_listed('has besides', extra)}. Name the "
             "architecture that it is of before the @."
         )
-    model.load_state_dict(kept)
+    for name, tensor in kept.items():
+        if tensor.shape != known[name].shape:
+            raise _other_shape(model, path, name, tensor.shape, known[name].shape)
+    return kept
 
 
 def _refuse_resizing(found: Mapping[str, Tensor], model: nn.Module, path: Path) -> None:
@@ -109,10 +161,10 @@ def _refuse_resizing(found: Mapping[str, Tensor], model: nn.Module, path: Path) 
             continue
         # timm's first files have it flat.
         if not name.endswith(PATCHES) or tensor.ndim >= own.ndim or tensor.numel() != own.numel():
-            raise _resized(model, path, name, tuple(tensor.shape), tuple(own.shape))
+            raise _other_shape(model, path, name, tuple(tensor.shape), tuple(own.shape))
 
 
-def _resized(
+def _other_shape(
     model: nn.Module, path: Path, name: str, found: Sequence[int], own: Sequence[int]
 ) -> BackboneError:
     return BackboneError(
@@ -128,6 +180,21 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ValueError("no table of tensors")
     return dict(found)
+
+
+def _outlined(path: Path) -> Mapping[str, Any]:
+    """As `_read`, on the meta device: names and shapes alone."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            return {
+                name: torch.empty(file.get_slice(name).get_shape(), device="meta")
+                for name in file.keys()  # noqa: SIM118
+            }
+    # What torch wrote before it made ZIP files of it cannot be mapped.
+    found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    if not isinstance(found, dict):
+        raise ValueError("no table of tensors")
+    return {name: tensor.to("meta") for name, tensor in published(found).items()}
 
 
 def published(found: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -28,7 +28,7 @@ FAMILIES = (
 
 
 def check_family(family: str) -> None:
-    """Refuse a wavelet that is not among `FAMILIES`.
+    """Refuse a wavelet that is not among `FAMILIES`, the discrete ones of PyWavelets.
 
     Raises:
         SpecError: names the allowed families.

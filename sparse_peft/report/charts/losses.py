@@ -1,8 +1,10 @@
 """Losses by step: each step faint, their running mean as a line, linear or logarithmic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from html import escape
 from math import log10
+from typing import Any
 
 from sparse_peft.report.charts import strokes
 from sparse_peft.report.charts.axes import (
@@ -23,6 +25,7 @@ from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import Identity
 
 FAINT = 0.16  # opacity of single steps; look.css hides them by it where methods are many
+PENALTY = "orthogonality"  # the setting of a method that is the weight of such a penalty
 SMOOTH = 40  # of so many points one stands on each side of a running mean: a twentieth in all
 
 
@@ -35,6 +38,8 @@ class Curve:
     points: tuple[Place, ...]
     method: str = ""
     """what its parts are marked with, for a page that brings one method forward"""
+    penalised: bool = False
+    """whether the method adds a penalty to the loss, which the others do not"""
 
 
 def loss_curves(curves: Sequence[Curve], *, log: bool = False) -> str:
@@ -69,6 +74,23 @@ def key(curves: Sequence[Curve]) -> str:
     if len(curves) >= MANY - 1:
         return ""
     return strokes.key([(curve.name, curve.look, curve.method) for curve in curves])
+
+
+def penalised(run: Mapping[str, Any]) -> bool:
+    """Whether the losses of a run, or of a row of runs, have a penalty in them."""
+    return bool((run["fields"] or {}).get(PENALTY))
+
+
+def penalties(curves: Sequence[Curve]) -> str:
+    """HTML of which curves have a penalty in them; "" where none has."""
+    named = [escape(curve.name) for curve in curves if curve.points and curve.penalised]
+    if not named:
+        return ""
+    return (
+        f'<p class="small">With a penalty of its own in the loss, for vectors that are not '
+        f"orthogonal: {', '.join(named)}. It starts higher for that, and its height cannot be "
+        "compared with the other lines.</p>"
+    )
 
 
 def running_mean(points: Sequence[Place]) -> tuple[Place, ...]:

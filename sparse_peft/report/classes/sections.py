@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from sparse_peft.report.charts.losses import Curve, key, loss_curves
+from sparse_peft.report.charts.losses import Curve, key, loss_curves, penalised, penalties
 from sparse_peft.report.classes import verdicts, words
 from sparse_peft.report.classes.across import across
+from sparse_peft.report.classes.caveats import caveats
 from sparse_peft.report.classes.lines import Comparison, lines, many
 from sparse_peft.report.classes.setup import setup as said
 from sparse_peft.report.classes.words import subtitle, title
 from sparse_peft.report.marks import mark_svg
+from sparse_peft.report.sizes import uneven
 from sparse_peft.report.words import count, counted, footprint
 from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
@@ -32,7 +34,7 @@ def verdict(comparison: Comparison) -> str:
         if parts
         else "Nothing to compare yet."
     )
-    small = "".join(f"<p>{escape(line)}</p>" for line in words.caveats(comparison))
+    small = "".join(f"<p>{escape(line)}</p>" for line in caveats(comparison))
     return f'<h2>{head}</h2>{parts}{_stopped(comparison)}<div class="small">{small}</div>'
 
 
@@ -111,7 +113,13 @@ def footprints(comparison: Comparison) -> str:
         for line in lines(comparison)
         if line.trained and line.row["footprint"]
     )
-    return f'<div class="lines">{rows}</div>'
+    sizes = [
+        (line.label, line.row["footprint"]["active"])
+        for line in lines(comparison)
+        if line.trained and line.row["footprint"]
+    ]
+    gap = uneven(comparison["budget"], sizes)
+    return f'<div class="lines">{rows}{f"<p>{escape(gap)}</p>" if gap else ""}</div>'
 
 
 def losses(comparison: Comparison) -> str:
@@ -121,14 +129,14 @@ def losses(comparison: Comparison) -> str:
         run = _first(line.row)
         if run:
             points = tuple((float(step), float(loss)) for step, loss in run["losses"])
-            drawn.append(Curve(line.label, line.look, points, line.method))
+            drawn.append(Curve(line.label, line.look, points, line.method, penalised(line.row)))
     if not drawn:
         return "<p>No losses were kept.</p>"
     return (
         f'<div>{key(drawn)}<input type="checkbox" id="log">'
         '<label for="log">log scale</label>'
         f'<div class="linear">{loss_curves(drawn)}</div>'
-        f'<div class="log">{loss_curves(drawn, log=True)}</div></div>'
+        f'<div class="log">{loss_curves(drawn, log=True)}</div>{penalties(drawn)}</div>'
     )
 
 

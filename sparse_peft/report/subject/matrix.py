@@ -14,6 +14,10 @@ CELLS = ((5, 224), (8, 136))  # columns up to which a cell is that wide
 SMALLEST_CELL = 70
 THREE_ON_PHONE = 7  # columns from which a phone shows three side by side
 DRAWN_AFTER = "drawn after the training"
+MAP_READING = (
+    "one layer, the same for all; darker = changed more. The number counts what changed in all "
+    "layers"
+)
 
 Comparison = Mapping[str, Any]
 
@@ -243,8 +247,8 @@ def _maps(shown: Sequence[Column], source: Source) -> str:
             f'<p class="count">{escape(changed)}</p></figure>'
         )
     return (
-        '<div class="row maps"><div class="prompt">where it changed<small>one layer, the same for '
-        f"all; darker = changed more</small></div>{''.join(cells)}</div>"
+        f'<div class="row maps"><div class="prompt">where it changed<small>{MAP_READING}</small>'
+        f"</div>{''.join(cells)}</div>"
     )
 
 

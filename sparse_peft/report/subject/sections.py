@@ -13,10 +13,11 @@ from sparse_peft.metrics.pictures import Anchor, scaled
 from sparse_peft.report import words
 from sparse_peft.report.charts import scatter as chart
 from sparse_peft.report.charts.axes import Axis
-from sparse_peft.report.charts.losses import Curve, key, loss_curves
+from sparse_peft.report.charts.losses import Curve, key, loss_curves, penalised, penalties
 from sparse_peft.report.columns import MANY, Column, columns, many
 from sparse_peft.report.marks import mark_svg
 from sparse_peft.report.pictures import Source
+from sparse_peft.report.sizes import uneven
 from sparse_peft.report.subject import verdicts
 from sparse_peft.report.subject.setup import setup as told
 from sparse_peft.report.subject.steps import last_step
@@ -118,7 +119,13 @@ def lines(comparison: Comparison) -> str:
         for column in columns(comparison)
         if column.shown and column.shown["footprint"]
     )
-    return f'<div class="lines">{lines}</div>'
+    sizes = [
+        (column.label, column.shown["footprint"]["active"])
+        for column in columns(comparison)
+        if column.shown and column.shown["footprint"]
+    ]
+    gap = uneven(comparison["budget"], sizes)
+    return f'<div class="lines">{lines}{f"<p>{escape(gap)}</p>" if gap else ""}</div>'
 
 
 def scatter(comparison: Comparison) -> str:
@@ -198,6 +205,7 @@ def curves(comparison: Comparison) -> str:
             column.look,
             tuple((float(s), float(loss)) for s, loss in run["losses"]),
             column.method,
+            penalised(run),
         )
         for column, name, run in entries(comparison)[1:]
         if run["losses"]
@@ -209,7 +217,7 @@ def curves(comparison: Comparison) -> str:
         '<label for="log">log scale</label>'
         f'<div class="linear">{loss_curves(drawn)}</div>'
         f'<div class="log">{loss_curves(drawn, log=True)}</div>'
-        f"{losses_table(comparison)}</div>"
+        f"{penalties(drawn)}{losses_table(comparison)}</div>"
     )
 
 

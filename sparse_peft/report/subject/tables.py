@@ -66,6 +66,8 @@ def metrics_table(comparison: Comparison) -> str:
         if unscaled
         else ""
     )
+    if len(words.methods_below(comparison)) > 1:
+        note += f'<p class="small">{escape(words.below(comparison))}</p>'
     return table("metrics", ["<th></th>", *heads], rows, "Metrics") + note
 
 
@@ -112,7 +114,8 @@ def _value(
     copies = ""
     if metric == "subject_fidelity" and anchor.usable and value.mean > 100.0:
         copies = f"<small><b>Check:</b> {words.COPIES}</small>"
-    if metric == "prompt_fidelity" and anchor.usable and value.mean < 0.0:
+    alone = len(words.methods_below(comparison)) == 1  # of several it is said below the table
+    if metric == "prompt_fidelity" and anchor.usable and value.mean < 0.0 and alone:
         copies = f"<small>{words.BELOW}</small>"
     return (
         f'<span class="number">{words.number(value.mean, digits)}</span> '

@@ -11,7 +11,7 @@ from sparse_peft.tuners.attachments.training import TrainedBefore, load_moments,
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import FULL_NAME, FULL_TENSORS
 from sparse_peft.tuners.paths import paths_by_component
-from sparse_peft.tuners.targets import weight_of
+from sparse_peft.tuners.targets import components_of, weight_of
 from sparse_peft.tuners.tensor_files import write_tensors
 
 [WEIGHT] = FULL_TENSORS
@@ -31,7 +31,7 @@ class FullAttachment:
         *,
         weight_decay: float = 0.0,
     ) -> None:
-        self._trained = TrainedBefore(components[name] for name in paths_by_component(targets))
+        self._trained = TrainedBefore(components_of(components, targets).values())
         self._trained.freeze()
         self._weights = {
             target: weight_of(components, target).requires_grad_(True) for target in targets

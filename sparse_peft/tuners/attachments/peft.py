@@ -17,7 +17,7 @@ from sparse_peft.tuners.changes import added
 from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import ADAPTER
 from sparse_peft.tuners.paths import component_of, path_of, paths_by_component
-from sparse_peft.tuners.targets import module_at
+from sparse_peft.tuners.targets import components_of, module_at
 from sparse_peft.tuners.tensor_files import write_peft_folder
 
 
@@ -43,7 +43,7 @@ class PeftAttachment:
         weight_decay: float = 0.0,
         change: Callable[[BaseTunerLayer], Tensor] = added,
     ) -> None:
-        self._components = {name: components[name] for name in paths_by_component(targets)}
+        self._components = components_of(components, targets)
         self._trained = TrainedBefore(self._components.values())
         self._tuners: dict[str, BaseTuner] = {}
         plain = {target: module_at(components, target) for target in targets}

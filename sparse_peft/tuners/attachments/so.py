@@ -15,12 +15,12 @@ from sparse_peft.tuners.footprint import Footprint
 from sparse_peft.tuners.layout import DELTA_NAME
 from sparse_peft.tuners.paths import paths_by_component
 from sparse_peft.tuners.so.delta import Difference, difference_of, write_differences
-from sparse_peft.tuners.so.optimizer import MOMENTS, SO
+from sparse_peft.tuners.so.optimizer import SO
 from sparse_peft.tuners.so.sampled_gradients import SampledGradients, sampled_gradients
-from sparse_peft.tuners.targets import weight_of
+from sparse_peft.tuners.so.saved_state import COUNTERS, MOMENTS
+from sparse_peft.tuners.targets import components_of, weight_of
 from sparse_peft.tuners.touched import Touched
 
-COUNTERS = ("step", "drawn_at", "refreshes")
 TENSORS = (*MOMENTS, "support")
 
 
@@ -40,7 +40,7 @@ class SOAttachment:
         targets: Sequence[str],
         options: Mapping[str, Any],
     ) -> None:
-        self._components = {name: components[name] for name in paths_by_component(targets)}
+        self._components = components_of(components, targets)
         self._options = dict(options)
         self._trained = TrainedBefore(self._components.values())
         self._trained.freeze()

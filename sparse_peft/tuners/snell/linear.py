@@ -70,15 +70,15 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
         """
         if self.out_features % splits:
             raise ValueError(f"{self.out_features} outputs are not {splits} equal parts")
-        part, half = self.out_features // splits, settings.rank // SLABS
-        settings.competition.survivors(part * self.in_features)
+        settings.competition.survivors(self.out_features // splits * self.in_features)
         if adapter_name in self.merged_adapters:
             self.unmerge()
         self.snell_settings[adapter_name] = settings
-        fused = (splits,) if splits > 1 else ()
-        for factors, size in ((self.snell_A, self.in_features), (self.snell_B, part)):
-            values = torch.empty(*fused, SLABS, size, half, dtype=torch.float32)
-            bound = (size * half) ** -0.5  # what kaiming_uniform_(a=sqrt(5)) comes to there
+        shapes = factor_shapes((self.out_features, self.in_features), settings.rank, splits)
+        for factors, shape in zip((self.snell_A, self.snell_B), shapes, strict=True):
+            values = torch.empty(shape, dtype=torch.float32)
+            # what kaiming_uniform_(a=sqrt(5)) comes to there
+            bound = (shape[-2] * shape[-1]) ** -0.5
             factors[adapter_name] = nn.Parameter(values.uniform_(-bound, bound))
         self._move_adapter_to_device_of_base_layer(adapter_name)
         self.set_adapter(self.active_adapters, inference_mode=inference_mode)
@@ -207,6 +207,16 @@ class SnellLinear(nn.Module, BaseTunerLayer):  # type: ignore[misc]
 
     def __repr__(self) -> str:
         return "snell." + super().__repr__()
+
+
+def factor_shapes(
+    shape: tuple[int, int], rank: int, splits: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Those of both factors of a weight of this shape, as they are kept and saved."""
+    out, into = shape
+    fused = (splits,) if splits > 1 else ()
+    half = rank // SLABS
+    return (*fused, SLABS, into, half), (*fused, SLABS, out // splits, half)
 
 
 def drop_path(y: Float[Tensor, "samples *rest"], share: float) -> Float[Tensor, "samples *rest"]:

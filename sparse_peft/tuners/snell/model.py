@@ -5,6 +5,7 @@ Importing this module makes SNELL known to PEFT by the string "SNELL": from then
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +19,10 @@ from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
 
 from sparse_peft.maths.snell.competition import Form
-from sparse_peft.tuners.snell.linear import SnellLinear
-from sparse_peft.tuners.snell.settings import SnellSettings
+from sparse_peft.tuners.snell.linear import SnellLinear, factor_shapes
+from sparse_peft.tuners.snell.settings import SnellSettings, check_rank
 
-__all__ = ["SnellConfig", "SnellLinear", "SnellModel", "surviving_entries"]
+__all__ = ["SnellConfig", "SnellLinear", "SnellModel", "saved_shapes", "surviving_entries"]
 
 PEFT_TYPE = "SNELL"
 
@@ -70,6 +71,7 @@ class SnellConfig(PeftConfig):  # type: ignore[misc]
         for ending, number in self.fused_splits.items():
             if number < 1:
                 raise ValueError(f"fused_splits of {ending} is {number}; expected 1 or more")
+        check_rank("r", self.r)
         self.settings()
 
     def settings(self) -> SnellSettings:
@@ -146,6 +148,17 @@ def _ends(path: str, ending: str) -> bool:
 PEFT_TYPE_TO_CONFIG_MAPPING[PEFT_TYPE] = SnellConfig
 PEFT_TYPE_TO_TUNER_MAPPING[PEFT_TYPE] = SnellModel
 PEFT_TYPE_TO_PREFIX_MAPPING[PEFT_TYPE] = SnellModel.prefix
+
+
+def saved_shapes(
+    config: SnellConfig, shapes: Mapping[str, tuple[int, int]]
+) -> dict[str, tuple[int, ...]]:
+    """The tensors of an adapter and their shapes, from those of the weights that it tunes."""
+    found: dict[str, tuple[int, ...]] = {}
+    for path, shape in shapes.items():
+        a, b = factor_shapes(shape, config.r, config.splits(path))
+        found |= {f"{path}.snell_A": a, f"{path}.snell_B": b}
+    return found
 
 
 def surviving_entries(layer: SnellLinear) -> int:

@@ -8,6 +8,22 @@ from sparse_peft.maths.snell.competition import Competition, Form
 SLABS = 2  # distances in the kernel, P in the paper; a rank is split between them
 
 
+def check_rank(name: str, rank: int) -> None:
+    """Refuse a rank that cannot be split.
+
+    Args:
+        name: of the setting, as the person who set it knows it.
+
+    Raises:
+        SpecError: names the setting and what is allowed.
+    """
+    if rank < SLABS or rank % SLABS:
+        raise SpecError(
+            f"{name} is {rank}; expected an even number, {SLABS} or more: SNELL splits it between "
+            "two distances."
+        )
+
+
 @dataclass(frozen=True)
 class SnellSettings:
     """Settings within their ranges, as `SnellConfig` explains them.
@@ -23,11 +39,7 @@ class SnellSettings:
     drop_path: float
 
     def __post_init__(self) -> None:
-        if self.rank < SLABS or self.rank % SLABS:
-            raise SpecError(
-                f"rank is {self.rank}; expected an even number, {SLABS} or more: SNELL splits it "
-                "between two distances."
-            )
+        check_rank("rank", self.rank)
         Competition(self.sparsity, self.form)
         for name, share in (("dropout", self.dropout), ("drop_path", self.drop_path)):
             if not 0 <= share < 1:

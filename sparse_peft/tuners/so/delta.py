@@ -32,6 +32,7 @@ from sparse_peft.tuners.adapter_tensors import changed_entries, check_sparse, ch
 from sparse_peft.tuners.entries import values_at
 from sparse_peft.tuners.layout import DELTA_HASHES, DELTA_TENSORS, HASH_DIGITS
 from sparse_peft.tuners.so.optimizer import SO
+from sparse_peft.tuners.so.pairs import check_kinds
 from sparse_peft.tuners.touched import Touched
 
 HEADER = "sparse_peft.delta"  # the key in the file's metadata
@@ -78,9 +79,14 @@ def write_differences(path: Path, differences: Mapping[str, Difference]) -> None
 def save_delta(model: nn.Module, so: SO, path: str | Path) -> None:
     """Write what `so` has changed in the model: 8 bytes for each entry that changed.
 
+    `load_delta` gives the trained weights back but for rounding: the differences are single
+    precision. The base that `remove` gives back is exact.
+
     Raises:
+        TypeError: these are no model and its SO, in this order.
         ValueError: `so` was not made with remember=True, or tunes what is not the model's.
     """
+    check_kinds("save_delta", model, so)
     if not so.originals:
         raise ValueError("SO: make it with remember=True; without the originals there is no delta")
     names: dict[Tensor, str] = {p: _plain(name) for name, p in model.named_parameters()}
@@ -130,7 +136,7 @@ class LoadedDelta:
 
 @torch.no_grad()
 def load_delta(model: nn.Module, path: str | Path) -> LoadedDelta:
-    """Add a saved delta to a model.
+    """Add a saved delta to a model, whose weights are then the trained ones but for rounding.
 
     A name is a parameter of the model, or a module whose weight is meant.
 
@@ -150,8 +156,10 @@ def load_delta(model: nn.Module, path: str | Path) -> LoadedDelta:
     changes = []
     for name, weight in weights.items():
         index, difference = tensors[f"{name}.index"], tensors[f"{name}.difference"]
+        shape, *hashes = made_for[name]
+        _check_shape(f"{path}: {name}", shape, weight)
         check_sparse(f"{path}: {name}", index, difference, weight.numel())
-        _check_base(f"{path}: {name}", made_for[name], weight, index.to(weight.device))
+        _check_base(f"{path}: {name}", hashes, weight, index.to(weight.device))
         own = Touched(weight)
         own.add(index)
         changed = changed_entries(f"{path}: {name}", own.resolved()[1], difference)
@@ -188,10 +196,14 @@ def _weight_named(name: str, named: Mapping[str, nn.Parameter], path: Path) -> n
     raise BackboneError(f"{path}: the model has no parameter called {name}.")
 
 
-def _check_base(where: str, made_for: list[Any], weight: Tensor, index: Tensor) -> None:
-    shape, *hashes = made_for
+def _check_shape(where: str, shape: Any, weight: Tensor) -> None:
     if shape != list(weight.shape):
-        raise BackboneError(f"{where} is for shape {shape}; the model's is {list(weight.shape)}.")
+        raise BackboneError(
+            f"{where} is for a weight of shape {shape}; the model's is {list(weight.shape)}."
+        )
+
+
+def _check_base(where: str, hashes: Sequence[Any], weight: Tensor, index: Tensor) -> None:
     dtype = weight.dtype if weight.dtype in HASHED else torch.float32
     if _hash(values_at(weight, index), dtype) != hashes[HASHED.index(dtype)]:
         raise BackboneError(

@@ -14,14 +14,12 @@ from sparse_peft.maths.so.support_sizes import entries_kept
 from sparse_peft.maths.so.supports import draw_support
 from sparse_peft.tuners.entries import add_at, values_at
 from sparse_peft.tuners.so.gradient_view import GradientView
+from sparse_peft.tuners.so.options import check_options, check_tensor
+from sparse_peft.tuners.so.saved_state import MOMENTS, ORIGINALS, check_state
 from sparse_peft.tuners.touched import Touched
 
 if TYPE_CHECKING:
     from sparse_peft.tuners.so.sampled_gradients import SampledGradients
-
-LARGEST = 2**31 - 1  # entries of one tensor that an int32 index can name
-MOMENTS = ("index", "exp_avg", "exp_avg_sq")
-ORIGINALS = ("touched", "originals")  # in a saved state, beside the tensors of `self.state`
 
 
 class SO(torch.optim.Optimizer):
@@ -38,7 +36,7 @@ class SO(torch.optim.Optimizer):
         density_ratio: share of each tensor's entries that is sampled.
         T: steps for which a support is kept.
         weight_decay: added to the sampled gradients (L2, as in Adam), not decoupled.
-        seed: with the number of a tensor and of its refresh, determines its supports.
+        seed: with the number of a tensor and of its refresh, determines its supports; 0 or more.
         prune: "after" moves all remembered and sampled entries, then forgets the smallest (the
             official code); "before" forgets first and moves only what is left (the paper).
         remember: keep what every entry was before it was first sampled, 8 bytes each, which is
@@ -87,7 +85,9 @@ class SO(torch.optim.Optimizer):
         super().add_param_group(param_group)
         added = self.param_groups[-1]
         try:
-            _check(added)
+            check_options(added)
+            for param in added["params"]:
+                check_tensor(param)
         except Exception:
             del self.param_groups[-1]
             raise
@@ -118,19 +118,30 @@ class SO(torch.optim.Optimizer):
         self._number()
 
     def count(self, param: Float[Tensor, "*shape"]) -> int:
-        """How many entries of a tensor are sampled at a time."""
-        _, group = self._place[param]
-        return entries_kept(param.numel(), self.param_groups[group]["density_ratio"])
+        """How many entries of a tensor are sampled at a time.
+
+        Raises:
+            ValueError: the tensor is none of the optimizer's parameters.
+        """
+        return entries_kept(param.numel(), self._options(param)["density_ratio"])
 
     def support(self, param: Float[Tensor, "*shape"]) -> Int32[Tensor, " k"]:
-        """Flat indices of the entries that the next step samples, ascending."""
-        state = self.state[param]
-        if not state or state["step"] - state["drawn_at"] >= self._options(param)["T"]:
+        """Flat indices of the entries that the next step samples, ascending.
+
+        Raises:
+            ValueError: the tensor is none of the optimizer's parameters.
+        """
+        options, state = self._options(param), self.state[param]
+        if not state or state["step"] - state["drawn_at"] >= options["T"]:
             self._draw(param)
         support: Tensor = state["support"]
         return support
 
     def _options(self, param: Tensor) -> dict[str, Any]:
+        if param not in self._place:
+            raise ValueError(
+                f"SO: this tensor of shape {tuple(param.shape)} is none of its parameters"
+            )
         return self.param_groups[self._place[param][1]]
 
     def _draw(self, param: Tensor) -> None:
@@ -246,8 +257,10 @@ class SO(torch.optim.Optimizer):
         """Go back to a saved state, each tensor in the type in which it was saved.
 
         Raises:
-            ValueError: originals are to be remembered, and the state was saved without them.
+            ValueError: it is not SO's, or of other tensors; or originals are to be remembered, and
+                it was saved without them. Nothing has changed.
         """
+        check_state(state_dict, self.param_groups)
         remembered = [ORIGINALS[0] in saved for saved in state_dict["state"].values()]
         if self._remember and not all(remembered):
             raise ValueError("SO: remember=True, but this state was saved without the originals")
@@ -270,26 +283,3 @@ class SO(torch.optim.Optimizer):
 def precision(param: Tensor) -> torch.dtype:
     """The type of a tensor's moments and sampled gradients: single, double if it is double."""
     return torch.promote_types(param.dtype, torch.float32)
-
-
-def _check(options: dict[str, Any]) -> None:
-    """Refuse options and tensors that no step could use."""
-    low, high = options["betas"]
-    rules = {
-        "lr": options["lr"] >= 0,
-        "betas": 0 <= low < 1 and 0 <= high < 1,
-        "eps": options["eps"] >= 0,
-        "weight_decay": options["weight_decay"] >= 0,
-        "density_ratio": 0 < options["density_ratio"] <= 1,
-        "T": isinstance(options["T"], int) and options["T"] >= 1,
-        "prune": options["prune"] in ("after", "before"),
-    }
-    for name, holds in rules.items():
-        if not holds:
-            raise ValueError(f"SO: {name} is {options[name]!r}, which is out of range")
-    for param in options["params"]:
-        if not param.is_floating_point() or not 0 < param.numel() <= LARGEST:
-            raise ValueError(
-                f"SO: cannot tune a {param.dtype} tensor of shape {tuple(param.shape)}; "
-                f"expected floating point and 1 to {LARGEST} entries"
-            )

@@ -19,14 +19,11 @@ SHARDED = {"FullyShardedDataParallel", "FSDPModule"}
 IGNORED = "_ddp_params_and_buffers_to_ignore"  # DistributedDataParallel reads it when it wraps
 
 
-def leave_to_us(model: nn.Module, so: SO) -> Callable[[], None]:
-    """Tell a DistributedDataParallel that may wrap the model later that SO averages for itself.
-
-    Returns:
-        What takes that back.
+def check_unwrapped(model: nn.Module) -> None:
+    """Refuse a model in whose wrapper threads or processes would miss sampled gradients.
 
     Raises:
-        ValueError: the model is wrapped already.
+        ValueError: says what to do.
     """
     for module in model.modules():
         if isinstance(module, DistributedDataParallel | DataParallel):
@@ -39,6 +36,14 @@ def leave_to_us(model: nn.Module, so: SO) -> Callable[[], None]:
                 "SO: weights that are sharded over processes cannot be sampled; "
                 "use DistributedDataParallel"
             )
+
+
+def leave_to_us(model: nn.Module, so: SO) -> Callable[[], None]:
+    """Tell a DistributedDataParallel that may wrap the model later that SO averages for itself.
+
+    Returns:
+        What takes that back.
+    """
     before = getattr(model, IGNORED, None)
     tuned = {param for group in so.param_groups for param in group["params"]}
     names = [name for name, param in model.named_parameters() if param in tuned]

@@ -16,15 +16,17 @@ from sparse_peft.tuners.entries import values_at
 from sparse_peft.tuners.precision import as_autocast
 from sparse_peft.tuners.so.gradient_view import GradientView
 from sparse_peft.tuners.so.optimizer import SO, precision
-from sparse_peft.tuners.so.ranks import Averaging, leave_to_us
-
-# Above this share of a weight, one dense product is quicker than gathering its entries: on a CPU at
-# 3.5 % of 128 x 128 weights the gathering took twice as long (benchmarks/steps.py).
-DENSEST = 0.01
+from sparse_peft.tuners.so.pairs import check_kinds, check_shared
+from sparse_peft.tuners.so.ranks import Averaging, check_unwrapped, leave_to_us
 
 
-def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> "SampledGradients":
+# Why 1 %: on a CPU at 3.5 % of 128 x 128 weights, gathering the entries took twice as long as one
+# dense product (benchmarks/steps.py).
+def sampled_gradients(model: nn.Module, so: SO, *, densest: float = 0.01) -> "SampledGradients":
     """Make the model compute only those entries of weight gradients that `so` samples.
+
+    That spares the dense gradient where `so` samples at most `densest` of a weight, 1 % unless told
+    otherwise: above that share one dense product is quicker than gathering the entries.
 
     A plain `nn.Linear` computes them from its input and the gradient of its output, so its weight
     gradient never exists. Any other use of a weight (a convolution, a tied embedding), a weight
@@ -44,9 +46,12 @@ def sampled_gradients(model: nn.Module, so: SO, *, densest: float = DENSEST) -> 
     it, or not at all.
 
     Raises:
+        TypeError: these are no model and its SO, in this order.
         ValueError: the model is wrapped in a way in which processes or threads would miss entries,
-            or its gradients are sampled already, for this optimizer or another.
+            has none of the optimizer's parameters, or its gradients are sampled already, for this
+            optimizer or another.
     """
+    check_kinds("sampled_gradients", model, so)
     return SampledGradients(model, so, densest)
 
 
@@ -61,6 +66,8 @@ class SampledGradients:
                 "SO: this model's gradients are sampled for another optimizer; give all parameters "
                 "to one SO, in groups with options of their own, or remove() that first"
             )
+        check_unwrapped(model)
+        check_shared(model, so)
         self._so, self._densest = so, densest
         self._linears: set[nn.Module] = set()
         self._views: dict[Tensor, GradientView] = {}
@@ -128,8 +135,8 @@ class SampledGradients:
 
     def _fitting_leaf(self, param: Tensor) -> Tensor:
         """The leaf of a parameter, made anew where the model has moved or changed its type."""
-        leaf = self._so.sampled[param]
-        if leaf.device != param.device or leaf.dtype != precision(param):
+        view = self._views[param]  # of the parameter's type; the leaf's may be wider
+        if view.device != param.device or view.dtype != param.dtype:
             self.take([param])
         return self._so.sampled[param]
 

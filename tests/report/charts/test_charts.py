@@ -1,14 +1,23 @@
 """Charts: well-formed, escaped, values where the scale says, intervals as crosses."""
 
 import xml.etree.ElementTree as ET
+from dataclasses import fields
 
 import pytest
 
+from sparse_peft.methods.adalora import AdaLoRA
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report.charts import axes, names
 from sparse_peft.report.charts.axes import Axis
 from sparse_peft.report.charts.dots import dot_bar
-from sparse_peft.report.charts.losses import Curve, loss_curves, running_mean
+from sparse_peft.report.charts.losses import (
+    PENALTY,
+    Curve,
+    loss_curves,
+    penalised,
+    penalties,
+    running_mean,
+)
 from sparse_peft.report.charts.scatter import Point, scatter
 from sparse_peft.report.marks import HUES, MEMBERS, identities, mark_svg
 
@@ -116,3 +125,22 @@ def test_a_second_column_of_a_method_never_looks_like_another_one() -> None:
 
 def test_one_loss_at_the_very_start_is_a_chart() -> None:
     assert "nan" not in loss_curves([Curve("LoRA", LOOKS["lora"], ((0, 0.5),))])
+
+
+def test_a_loss_with_a_penalty_in_it_is_named() -> None:
+    points = ((1.0, 0.7), (2.0, 0.6))
+    plain = Curve("LoRA", LOOKS["lora"], points)
+    higher = Curve("<Ada>", LOOKS["lora"], points, penalised=True)
+    assert penalties([plain]) == ""
+    assert penalties([plain, Curve("Ada", LOOKS["lora"], (), penalised=True)]) == ""
+    said = penalties([plain, higher])
+    assert "not orthogonal: &lt;Ada&gt;. It starts higher" in said
+
+
+def test_only_a_run_whose_penalty_has_a_weight_is_penalised() -> None:
+    """The setting by which it is known is AdaLoRA's, and it is what its adapter multiplies by."""
+    assert PENALTY in {field.name for field in fields(AdaLoRA)}
+    assert penalised({"fields": {PENALTY: 0.5}})
+    assert not penalised({"fields": {PENALTY: 0.0}})
+    assert not penalised({"fields": {"rank": 4}})
+    assert not penalised({"fields": None})

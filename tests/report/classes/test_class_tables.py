@@ -75,3 +75,11 @@ def test_what_is_not_known_is_said(unmeasured: dict[str, Any]) -> None:
     assert class_table(unmeasured) == '<p class="none">Nothing was measured yet.</p>'
     unmeasured["runs"] = unmeasured["runs"][:1]
     assert "Nothing is trained" in costs_table(unmeasured)
+
+
+def test_times_beside_other_work_are_not_to_be_compared(finished: dict[str, Any]) -> None:
+    assert "cannot be compared with the others, nor with" in costs_table(finished)
+    for row in finished["runs"]:
+        for run in row["runs"]:
+            run["beside"] = 0
+    assert "cannot be compared" not in costs_table(finished)

@@ -6,6 +6,7 @@ import pytest
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.report.classes import words
+from sparse_peft.report.classes.caveats import LEARNING_RATES, caveats
 from sparse_peft.report.classes.setup import setup
 
 
@@ -122,13 +123,13 @@ def test_the_title_and_what_is_compared(finished: dict[str, Any]) -> None:
 
 
 def test_caveats_say_what_is_not_known(finished: dict[str, Any]) -> None:
-    said = words.caveats(finished)
+    said = caveats(finished)
     assert said[0] == "From three draws of the shots, each method trained on each once."
     assert "A stricter rule is used because four rows are compared." in said
-    assert said[-1] == words.LEARNING_RATES
+    assert said[-1] == LEARNING_RATES
     finished |= {"seeds": [1], "test_pictures": {"1": 39}, "reproduces": "Table 1: 76.1 %."}
     finished["runs"][2]["runs"][0]["stopped_at"] = 120
-    said = words.caveats(finished)
+    said = caveats(finished)
     assert said[0].startswith("From one draw of the shots and one training on it each.")
     assert said[0].endswith("Train on 3 draws (about 4 min more).")
     assert "never more than Leaning" in said[1]
@@ -139,7 +140,7 @@ def test_caveats_say_what_is_not_known(finished: dict[str, Any]) -> None:
 def test_before_anything_is_measured_nothing_is_to_be_borne_in_mind(
     unmeasured: dict[str, Any],
 ) -> None:
-    assert words.caveats(unmeasured) == []
+    assert caveats(unmeasured) == []
     assert words.tested(unmeasured) == "test pictures still to be drawn"
 
 
@@ -191,7 +192,7 @@ def test_rows_that_could_be_guessing_are_named(finished: dict[str, Any]) -> None
     for row in finished["runs"]:
         low = chance - 0.01 if row["method"] == "zeroshot" else chance + 0.1
         row["metrics"]["accuracy"] = {"mean": low + 0.05, "low": low, "high": low + 0.1}
-    said = [text for text in words.caveats(finished) if text.startswith("Guessing")]
+    said = [text for text in caveats(finished) if text.startswith("Guessing")]
     assert said == [
         f"Guessing would name {100 * chance:.0f} % right: Zero-shot is not clearly better than "
         "that here."
@@ -200,7 +201,7 @@ def test_rows_that_could_be_guessing_are_named(finished: dict[str, Any]) -> None
 
 def test_names_that_clip_reads_alike_are_named(finished: dict[str, Any]) -> None:
     finished["alike"] = [["character01", "character02"], ["character01", "character03"]]
-    said = [text for text in words.caveats(finished) if "alike" in text]
+    said = [text for text in caveats(finished) if "alike" in text]
     assert len(said) == 1
     assert said[0].startswith("CLIP reads “character01” and “character02” almost alike.")
 
@@ -219,5 +220,12 @@ def test_the_paragraph_for_a_paper_says_which_layers_are_trained(finished: dict[
 def test_a_single_test_picture_can_be_a_guess(finished: dict[str, Any]) -> None:
     """One picture has no interval: nothing shows that it was more than luck."""
     finished["runs"][2]["metrics"]["accuracy"] = {"mean": 1.0, "low": None, "high": None}
-    said = " ".join(words.caveats(finished))
+    said = " ".join(caveats(finished))
     assert "Guessing would name 25 % right: LoRA is not clearly better than that here." in said
+
+
+def test_two_draws_are_said_to_be_too_few(finished: dict[str, Any]) -> None:
+    """Between two draws there is one difference: it says little of how far draws differ."""
+    for seeds, told in (([1], 0), ([1, 2], 1), ([1, 2, 3], 0)):
+        finished["seeds"] = seeds
+        assert " ".join(caveats(finished)).count("Take three draws or more.") == told

@@ -222,7 +222,7 @@ def test_under_a_half_precision_base_an_update_below_its_digits_has_effect():
 
 def test_an_odd_rank_is_refused_in_words():
     for rank in (7, 0, -2):
-        with pytest.raises(SpecError, match=rf"rank is {rank}; expected an even number"):
+        with pytest.raises(SpecError, match=rf"^r is {rank}; expected an even number"):
             SnellConfig(r=rank)
 
 

@@ -173,19 +173,14 @@ def test_a_tensor_without_a_gradient_stays_and_its_clock_stands():
     assert not so.state[unused]
 
 
-@pytest.mark.parametrize(
-    ("options", "name"),
-    [
-        ({"density_ratio": 0.0}, "density_ratio"),
-        ({"density_ratio": 1.5}, "density_ratio"),
-        ({"T": 0}, "T"),
-        ({"lr": -1.0}, "lr"),
-        ({"betas": (1.0, 0.9)}, "betas"),
-    ],
-)
-def test_impossible_options_are_refused_by_name(options, name):
-    with pytest.raises(ValueError, match=f"SO: {name} is"):
-        SO([nn.Parameter(torch.ones(3))], **options)
+def test_a_tensor_that_is_none_of_the_parameters_is_named_and_leaves_no_state():
+    so = SO([nn.Parameter(torch.ones(3))])
+    for question in (so.count, so.support):
+        with pytest.raises(
+            ValueError, match=r"^SO: this tensor of shape \(5, 4\) is none of its p"
+        ):
+            question(nn.Parameter(torch.ones(5, 4)))
+    assert not so.state
 
 
 def test_tensors_that_cannot_be_tuned_are_refused():

@@ -187,6 +187,17 @@ def test_a_file_that_does_not_say_what_it_is_for_is_refused(saved, metadata):
         load_delta(net(), saved)
 
 
+def test_a_base_of_another_width_is_refused_with_both_shapes(saved):
+    for wider in (nn.Linear(13, 16), nn.Linear(8, 16)):
+        model = net()
+        model[1] = wider
+        expected = (
+            rf"1\.weight is for a weight of shape \[16, 12\]; .* \[16, {wider.in_features}\]\.$"
+        )
+        with pytest.raises(BackboneError, match=expected):
+            load_delta(model, saved)
+
+
 def test_a_model_without_the_parameters_is_refused(saved):
     with pytest.raises(BackboneError, match="no parameter called scalar"):
         load_delta(nn.Tanh(), saved)

@@ -216,15 +216,36 @@ def test_a_group_that_comes_later_is_sampled_too(densest):
     assert so.state[model[2].weight]["step"] == 1
 
 
-def test_a_model_that_moves_afterwards_takes_its_gradients_along():
+@both_ways
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_model_that_changes_its_type_afterwards_takes_its_gradients_along(densest, dtype, begun):
     model = small_linears()
     so = SO(model.parameters(), density_ratio=0.02)
-    sampled_gradients(model, so, densest=1.0)
-    model.double()
-    model(torch.randn(3, 40).double()).square().sum().backward()
-    assert {so.sampled[p].grad.dtype for p in model.parameters()} == {torch.float64}
+    sampled_gradients(model, so, densest=densest)
+    if begun and dtype != torch.float64:  # moments stay as wide as they began
+        model(torch.randn(3, 40)).square().sum().backward()
+        so.step()
+    model.to(dtype)
+    model(torch.randn(3, 40).to(dtype)).square().sum().backward()
+    wide = torch.promote_types(dtype, torch.float32)
+    for param in model.parameters():
+        assert (so.sampled[param].grad.dtype, param.grad.dtype) == (wide, dtype)
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    before = model[0].weight.clone()
     so.step()
-    assert so.state[model[0].weight]["exp_avg"].dtype == torch.float64
+    assert so.state[model[0].weight]["exp_avg"].dtype == wide
+    assert 0 < (model[0].weight != before).sum() <= 2 * so.count(model[0].weight)
+
+
+def test_a_linear_is_sampled_up_to_one_percent_unless_told_otherwise():
+    for density, dense in ((0.01, False), (0.011, True)):
+        model = nn.Linear(100, 100, bias=False)
+        sampled_gradients(model, SO(model.parameters(), density_ratio=density))
+        y = model(torch.randn(3, 100))
+        with DenseWatch([model.weight]) as watch:
+            y.square().sum().backward()
+        assert bool(watch.made) == dense
 
 
 def test_activation_checkpointing_gives_the_same_gradients():

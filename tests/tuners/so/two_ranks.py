@@ -1,6 +1,6 @@
 """One of two processes that train together; a script that `test_ranks.py` starts twice.
 
-    python so_two_ranks.py RANK FOLDER
+    python two_ranks.py RANK FOLDER
 
 Writes to FOLDER what it found; ends by itself when the other process does not come.
 """

@@ -1,3 +1,4 @@
+import copy
 import json
 
 import peft
@@ -11,7 +12,8 @@ from torch.utils.checkpoint import checkpoint
 
 from sparse_peft.errors import SpecError
 from sparse_peft.maths.wavelets.filters import PEFT_FAMILIES
-from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, load
+from sparse_peft.tuners.opening import load
+from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, WaveFTModel
 
 SIZES = (13, 24, 11)
 
@@ -122,6 +124,9 @@ def test_load_refuses_an_adapter_of_another_kind(tmp_path):
 
 def test_the_mapping_of_peft_stays_its_own():
     assert PEFT_TYPE_TO_TUNER_MAPPING["WAVEFT"] is PeftWaveFTModel
+    assert PEFT_TYPE_TO_TUNER_MAPPING[peft.PeftType.WAVEFT] is PeftWaveFTModel
+    for config in (WaveFTConfig(), copy.deepcopy(WaveFTConfig(per_layer_seed=True))):
+        assert PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type] is WaveFTModel
 
 
 def test_off_or_unloaded_the_base_is_there_bit_for_bit():

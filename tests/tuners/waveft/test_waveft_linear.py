@@ -14,7 +14,8 @@ from torch.utils.checkpoint import checkpoint
 from transformers.pytorch_utils import Conv1D
 
 from sparse_peft.maths.wavelets.geometry import Geometry
-from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, load, touched_entries
+from sparse_peft.tuners.opening import load
+from sparse_peft.tuners.waveft.model import WaveFTConfig, WaveFTLinear, touched_entries
 from tests.tuners.waveft.test_waveft import coefficients, fill, inputs, layers, net, pair
 
 EXACT = ["db1", "db2", "db4", "sym2", "sym4", "sym8", "coif1"]

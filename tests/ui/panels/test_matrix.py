@@ -22,7 +22,7 @@ from tests.ui.compared import HOSTILE, desk_at, made, of_class, parsed, with_liv
 from tests.ui.kept import keep
 
 PANELS = Path(matrix.__file__).parents[1]
-REPORT = PANELS.parents[1] / "report"
+REPORT = PANELS.parents[1] / "report" / "scripts"
 
 
 def drawn(
@@ -155,6 +155,7 @@ def test_over_budget_and_where_it_changed(monkeypatch: pytest.MonkeyPatch) -> No
     ]
     assert "139,720 weights" in page.text
     assert "all weights" in page.text
+    assert "The number counts what changed in all layers" in page.text
 
 
 def test_prompts_of_ones_own_wait_for_a_method(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sparse_peft.report import words
 from sparse_peft.report.columns import BASE, Column, newest_of
 from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.subject.matrix import CELLS, SMALLEST_CELL, sizes
+from sparse_peft.report.subject.matrix import CELLS, MAP_READING, SMALLEST_CELL, sizes
 from sparse_peft.ui.panels.matrix.own import Own
 
 BLANK = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw=="
@@ -50,8 +50,7 @@ def maps(shown: Sequence[Column], source: Source) -> str:
     cells = "".join(_map(column, source) for column in shown)
     return (
         f'<div class="matrix matrix-maps{sizes(shown)}" style="{_sizes(shown)}"><div class="row">'
-        '<div class="prompt">where it changed<small>one layer, the same for all; darker = changed'
-        f" more</small></div>{cells}</div></div>"
+        f'<div class="prompt">where it changed<small>{MAP_READING}</small></div>{cells}</div></div>'
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparse_peft.errors import UserError
-from sparse_peft.report.charts.losses import Curve
+from sparse_peft.report.charts.losses import Curve, penalised
 from sparse_peft.report.subject import sections
 from sparse_peft.report.subject.tables import costs_table, entries, losses_table, metrics_table
 from sparse_peft.ui.desk.desk import Desk
@@ -55,7 +55,7 @@ picture.</p></section><section class="card"><h2>Costs</h2>{costs_table(compariso
 
 def _curves(found: Opened) -> str:
     curves = [
-        Curve(name, column.look, points(run["losses"]), column.method)
+        Curve(name, column.look, points(run["losses"]), column.method, penalised(run))
         for column, name, run in entries(found.comparison)[1:]
         if run["losses"]
     ]

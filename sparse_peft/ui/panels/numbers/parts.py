@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from sparse_peft.report.charts.losses import Curve, loss_curves
+from sparse_peft.report.charts.losses import Curve, loss_curves, penalties
 from sparse_peft.report.columns import MANY
 from sparse_peft.report.marks import Identity, hue, mark_svg
 
@@ -41,7 +41,7 @@ def loss_box(curves: Sequence[Curve], table: str) -> str:
 <label><input type="checkbox" name="log"> log scale</label></div>
 <div class="numbers-linear">{loss_curves(curves)}</div>
 <div class="numbers-log">{loss_curves(curves, log=True)}</div>
-{table}</div>"""
+{penalties(curves)}{table}</div>"""
 
 
 def _key(curves: Sequence[Curve]) -> str:

@@ -1,5 +1,6 @@
 """The Compare tab where it is about classes: what it says and shows, at every moment."""
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -212,7 +213,22 @@ def test_which_mistakes_are_shown_first_is_said(
     html, page = board(matrix, three, monkeypatch)
     shown = [a["data-row"] for _, a in page.tags if "data-row" in a and "hidden" not in a]
     assert shown == ["lora"]
-    assert "Shown first: the first method, as what training changed" in words(html)
+    assert "Shown first: the first measured method, as what training changed" in words(html)
+
+
+def test_until_a_method_is_measured_none_is_said_to_be_shown_first(
+    three: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method that trains has mistakes of its own only when it is measured."""
+    monkeypatch.setattr(Opened, "alone", False)
+    comparison = deepcopy(three.comparison)
+    for row in comparison["runs"]:
+        if any(run["run"] for run in row["runs"]):
+            row["metrics"]["accuracy"], row["most_confused"] = None, []
+    html, page = board(matrix, replace(three, comparison=comparison), monkeypatch)
+    shown = [a["data-row"] for _, a in page.tags if "data-row" in a and "hidden" not in a]
+    assert shown == ["zeroshot"]
+    assert "Shown first" not in words(html)
 
 
 def test_what_can_be_taken_away(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from sparse_peft.report.charts.losses import Curve, loss_curves
+from sparse_peft.report.charts.losses import Curve, loss_curves, penalised, penalties
 from sparse_peft.report.classes import orders
 from sparse_peft.report.classes.across import across
 from sparse_peft.report.classes.bars import accuracy_bars
-from sparse_peft.report.classes.confusion import confusions
+from sparse_peft.report.classes.confusion import confusions, shown_first
 from sparse_peft.report.classes.curves import by_step
 from sparse_peft.report.classes.lines import Line, lines, many
 from sparse_peft.report.groups import Side
@@ -36,7 +36,7 @@ FIRST = {
     LINEAR_PROBE: "the linear probe: the backbone as it came, with a head of its own",
 }
 DRAWS = ", over all draws of the shots"
-OPENS = "Shown first: the first method, as what training changed is the question."
+OPENS = "Shown first: the first measured method, as what training changed is the question."
 
 
 def render(desk: Desk, found: Opened) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def render(desk: Desk, found: Opened) -> dict[str, Any]:
 def loss_lines(rows: Sequence[Line]) -> list[Curve]:
     """A loss curve for each method that has one."""
     return [
-        Curve(row.label, row.look, points(told), row.row["method"])
+        Curve(row.label, row.look, points(told), row.row["method"], penalised(row.row))
         for row in rows
         if (told := first_losses(row))
     ]
@@ -91,7 +91,7 @@ def _training(found: Opened, rows: Sequence[Line]) -> str:
     if not found.at_work:
         return ""
     curves = loss_lines(rows)
-    losses = loss_curves(curves) if curves else f'<p class="muted">{SOON}</p>'
+    losses = loss_curves(curves) + penalties(curves) if curves else f'<p class="muted">{SOON}</p>'
     measured = any(row.row["history"] for row in rows)
     steps = by_step(found.comparison) if measured else '<p class="muted">With the first check.</p>'
     return f"""<section class="card two classes-training"><div><h2>Accuracy so far</h2>{steps}</div>
@@ -111,7 +111,8 @@ def _accuracy(found: Opened, rows: Sequence[Line]) -> str:
 def _confusion(found: Opened, rows: Sequence[Line]) -> str:
     if not any(row.metric("accuracy") for row in rows):
         return ""
-    opens = OPENS if any(row.trained for row in rows) else ""
+    first = shown_first(found.comparison)
+    opens = OPENS if first and first.trained else ""
     return f"""<section class="card classes-card"><h2>What was taken for what</h2>
 <div class="classes-scroll">{confusions(found.comparison)}</div>
 <p class="muted">{opens} A mistake opens its pictures.</p></section>"""

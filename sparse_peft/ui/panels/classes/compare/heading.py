@@ -3,6 +3,7 @@
 from html import escape
 
 from sparse_peft.report.classes import verdicts, words
+from sparse_peft.report.classes.caveats import caveats
 from sparse_peft.report.classes.lines import many
 from sparse_peft.ui.classes.compare.pictures import first_pictures
 from sparse_peft.ui.desk.desk import Desk
@@ -59,7 +60,7 @@ def _nothing_yet(found: Opened) -> str:
 
 def _caveats(found: Opened) -> str:
     lines = []
-    for line in words.caveats(found.comparison):
+    for line in caveats(found.comparison):
         text, offer, price = line.removesuffix(".").partition(TRAIN_AGAIN)
         if offer and found.alone and not found.at_work:
             ask = {"do": "more_seeds", "comparison": found.id}
