@@ -93,13 +93,25 @@ class LoKr:
         return best
 
     def _at_most(self, budget: int, pairs: Counter[tuple[int, int]]) -> "LoKr":
-        """The largest rank of this factor within the budget."""
-        whole = max(
-            (max(_split(side, self.decompose_factor)[1] for side in pair) + 1) // 2
-            for pair in pairs
-        )
-        top = largest(lambda rank: replace(self, rank=rank)._count(pairs) <= budget, max(1, whole))
-        return replace(self, rank=top)
+        """The rank of this factor that trains most within the budget."""
+        # Between the ranks from which a weight's larger factor is whole, the count rises; there, it
+        # may fall.
+        factor = self.decompose_factor
+        turns = {_first_whole([_split(side, factor)[1] for side in pair]) for pair in pairs}
+        starts = sorted({1, *turns})
+        ends = [*starts[1:], starts[-1] + 1]
+        found = [self._between(*span, budget, pairs) for span in zip(starts, ends, strict=True)]
+        return max(found, key=lambda one: one._count(pairs) if one._count(pairs) <= budget else 0)
+
+    def _between(
+        self, start: int, end: int, budget: int, pairs: Counter[tuple[int, int]]
+    ) -> "LoKr":
+        """The largest rank within the budget, of those from `start` to below `end`, or `start`."""
+
+        def within(number: int) -> bool:
+            return replace(self, rank=start - 1 + number)._count(pairs) <= budget
+
+        return replace(self, rank=start - 1 + largest(within, end - start))
 
     def knob(self, shapes: Shapes) -> str:  # noqa: ARG002
         """The rank, and the factor where it is not the usual one."""
@@ -146,7 +158,11 @@ def _values(pair: tuple[int, int], factor: int, rank: int) -> int:
 
 def _is_whole(large: Sequence[int], rank: int) -> bool:
     """Whether PEFT learns a larger factor of these sides whole, not as two thin ones."""
-    return rank >= max(large) / 2
+    return rank >= _first_whole(large)
+
+
+def _first_whole(large: Sequence[int]) -> int:
+    return (max(large) + 1) // 2
 
 
 @cache

@@ -1,5 +1,7 @@
 """LoKr's factors are those of PEFT, and each number of inputs is taken apart as PEFT does it."""
 
+from collections import Counter
+
 import peft
 import pytest
 
@@ -40,3 +42,16 @@ def test_the_knob_names_a_factor_that_is_not_the_usual_one() -> None:
 def test_impossible_settings_are_refused_by_name(settings: dict[str, float]) -> None:
     with pytest.raises(SpecError, match=f"^{next(iter(settings))} is "):
         LoKr(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("factor", [-1, 2, 3])
+def test_no_rank_of_a_factor_comes_closer_to_a_budget(factor: int) -> None:
+    """The count falls where a rank is so high that a larger factor becomes whole."""
+    shapes = {"net/long": (8, 64), "net/square": (12, 12), "net/short": (20, 6)}
+    ranks = [LoKr(rank=rank, decompose_factor=factor) for rank in range(1, 40)]
+    counts = [one.footprint(shapes, PLAN).active for one in ranks]
+    assert counts != sorted(counts)
+    pairs = Counter(shapes.values())
+    for budget in range(min(counts), max(counts) + 2):
+        found = ranks[0]._at_most(budget, pairs).footprint(shapes, PLAN).active
+        assert found == max(count for count in counts if count <= budget)
