@@ -123,7 +123,7 @@ def test_all_runs_are_listed_as_finished(studio: Studio, finished: dict[str, Any
     lines = [line.split() for line in studio.run("runs").stdout.splitlines()]
     listed = {line[0]: line[1:] for line in lines}
     for run in finished["runs"]:
-        assert listed[run["run"]] == ["train", "finished", finished["id"]]
+        assert listed[run["run"]] == [run["id"], "finished"]
 
 
 def test_a_moved_home_still_knows_its_comparisons(studio: Studio, finished: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ from sparse_peft.backbones import judge, source
 from sparse_peft.backbones.clip import model as clips
 from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.backbones.diffusion import model as diffusion
+from sparse_peft.backbones.diffusion import source as diffusion_source
 from sparse_peft.backbones.diffusion.sampling import Sampling
 
 CPU = torch.device("cpu")
@@ -197,8 +198,8 @@ def test_all_stages_make_a_backbone_that_loads_and_draws(
     assert max(path.stat().st_size for path in files) < 10_500_000
     card = json.loads((shipped / "card.json").read_text())
     assert card["unet_pictures"] == 48
-    monkeypatch.setattr(source, "BUILTIN", shipped)
-    monkeypatch.setattr(judge, "BUILTIN", shipped)
+    for room in (source, diffusion_source, judge):
+        monkeypatch.setattr(room, "BUILTIN", shipped)
     found = source.resolve("builtin")
     assert "cat" in found.known_nouns
     backbone = diffusion.load(found, CPU)
