@@ -11,13 +11,12 @@ import torch
 from jaxtyping import Float, Int, Int64
 from torch import Tensor
 
-from sparse_peft.maths.chunks import chunk_on
+from sparse_peft.maths.chunks import tokens_at_once
 from sparse_peft.maths.kernels import compiled, triton_sampled
 from sparse_peft.maths.wavelets.analysis import analysed
 from sparse_peft.maths.wavelets.axes import axis
 from sparse_peft.maths.wavelets.geometry import Channels
 
-ALIGNED = 64  # tokens
 # With more sampled entries than this share of the features, turning both operands over once costs
 # less than gathering a column for each entry: measured at 128 x 128 to 3072 x 768.
 TURN_FROM = 0.9
@@ -67,16 +66,6 @@ def _sum_type(x: Tensor, dy: Tensor) -> torch.dtype:
     return torch.promote_types(torch.promote_types(x.dtype, dy.dtype), torch.float32)
 
 
-def _tokens(width: int, x: Tensor) -> int:
-    """Tokens at a time, so that temporaries of `width` numbers a token stay small.
-
-    Their rows begin at cache lines: with 409 tokens instead of 384, all of it takes half as long
-    again.
-    """
-    tokens = chunk_on(x.device) // width
-    return max(1, tokens - tokens % ALIGNED if tokens > ALIGNED else tokens)
-
-
 def _by_torch(
     x: Float[Tensor, "T in"],
     dy: Float[Tensor, "T out"],
@@ -86,7 +75,8 @@ def _by_torch(
     dtype, count = _sum_type(x, dy), rows.shape[0]
     total = torch.zeros(count, dtype=dtype, device=x.device)
     turn = count > TURN_FROM * (x.shape[1] + dy.shape[1])
-    tokens = min(_tokens(max(x.shape[1], dy.shape[1]) if turn else count, x), max(1, x.shape[0]))
+    width = max(x.shape[1], dy.shape[1]) if turn else count
+    tokens = min(tokens_at_once(width, x.device), max(1, x.shape[0]))
     # Written to again and again: fresh memory for each chunk costs more than what is done in it.
     left, right = (x.new_empty(0, dtype=dtype) for _ in range(2))
     for part_x, part_dy in zip(torch.split(x, tokens), torch.split(dy, tokens), strict=True):
@@ -114,7 +104,7 @@ def _wavelet_by_torch(
         x.new_empty(axis(length, family).channels, 0, dtype=dtype) for length in where.shape
     )
     total = torch.zeros(where.row_channel.shape[0], dtype=dtype, device=x.device)
-    tokens = _tokens(left.shape[0] + right.shape[0], x)
+    tokens = tokens_at_once(left.shape[0] + right.shape[0], x.device)
     for part_x, part_dy in zip(torch.split(x, tokens), torch.split(dy, tokens), strict=True):
         left.resize_(left.shape[0], part_x.shape[0])
         right.resize_(right.shape[0], part_x.shape[0])

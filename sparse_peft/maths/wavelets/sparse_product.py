@@ -5,7 +5,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from sparse_peft.maths.chunks import chunk_on
+from sparse_peft.maths.chunks import tokens_at_once
 from sparse_peft.maths.wavelets.analysis import analysed, synthesised
 from sparse_peft.maths.wavelets.axes import axis
 from sparse_peft.maths.wavelets.geometry import Channels
@@ -45,7 +45,7 @@ def _product(
     of, weights = of[order], values.to(dtype)[order]
     starts = torch.searchsorted(to, torch.arange(count, device=x.device))
     result = x.new_empty(x.shape[0], length)
-    tokens = max(1, chunk_on(x.device) // max(x.shape[1], length))
+    tokens = tokens_at_once(max(x.shape[1], length), x.device)
     for part, into in zip(torch.split(x, tokens), torch.split(result, tokens), strict=True):
         part = part.to(dtype)
         channels = part.T.contiguous() if where.family is None else analysed(part, where.family)

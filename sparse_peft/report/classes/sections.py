@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+from sparse_peft.report import sizes
 from sparse_peft.report.charts.losses import Curve, key, loss_curves, penalised, penalties
 from sparse_peft.report.classes import verdicts, words
 from sparse_peft.report.classes.across import across
@@ -15,8 +16,7 @@ from sparse_peft.report.classes.lines import Comparison, lines, many
 from sparse_peft.report.classes.setup import setup as said
 from sparse_peft.report.classes.words import subtitle, title
 from sparse_peft.report.marks import mark_svg
-from sparse_peft.report.sizes import uneven
-from sparse_peft.report.words import count, counted, footprint
+from sparse_peft.report.words import count, counted
 from sparse_peft.tasks.fewshot.recipe import ZERO_SHOT
 
 __all__ = [
@@ -107,19 +107,12 @@ def _chips(names: list[str]) -> str:
 
 def footprints(comparison: Comparison) -> str:
     """What each method trains, keeps and changes, in a sentence."""
-    rows = "".join(
-        f"<p>{mark_svg(line.look)} <b>{escape(line.label)}.</b> "
-        f"{escape(footprint(line.row['footprint']))}</p>"
-        for line in lines(comparison)
-        if line.trained and line.row["footprint"]
-    )
-    sizes = [
-        (line.label, line.row["footprint"]["active"])
+    shown = [
+        (line.look, line.label, line.row["footprint"])
         for line in lines(comparison)
         if line.trained and line.row["footprint"]
     ]
-    gap = uneven(comparison["budget"], sizes)
-    return f'<div class="lines">{rows}{f"<p>{escape(gap)}</p>" if gap else ""}</div>'
+    return sizes.told(comparison["budget"], shown)
 
 
 def losses(comparison: Comparison) -> str:

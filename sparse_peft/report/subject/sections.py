@@ -10,14 +10,13 @@ from typing import Any
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.metrics.pictures import Anchor, scaled
-from sparse_peft.report import words
+from sparse_peft.report import sizes, words
 from sparse_peft.report.charts import scatter as chart
 from sparse_peft.report.charts.axes import Axis
 from sparse_peft.report.charts.losses import Curve, key, loss_curves, penalised, penalties
 from sparse_peft.report.columns import MANY, Column, columns, many
 from sparse_peft.report.marks import mark_svg
 from sparse_peft.report.pictures import Source
-from sparse_peft.report.sizes import uneven
 from sparse_peft.report.subject import verdicts
 from sparse_peft.report.subject.setup import setup as told
 from sparse_peft.report.subject.steps import last_step
@@ -113,19 +112,12 @@ def _gathered(comparison: Comparison) -> str:
 
 def lines(comparison: Comparison) -> str:
     """What each method trains, keeps and changes, in a sentence."""
-    lines = "".join(
-        f"<p>{mark_svg(column.look)} <b>{escape(column.label)}.</b> "
-        f"{escape(words.footprint(column.shown['footprint']))}</p>"
-        for column in columns(comparison)
-        if column.shown and column.shown["footprint"]
-    )
-    sizes = [
-        (column.label, column.shown["footprint"]["active"])
+    shown = [
+        (column.look, column.label, column.shown["footprint"])
         for column in columns(comparison)
         if column.shown and column.shown["footprint"]
     ]
-    gap = uneven(comparison["budget"], sizes)
-    return f'<div class="lines">{lines}{f"<p>{escape(gap)}</p>" if gap else ""}</div>'
+    return sizes.told(comparison["budget"], shown)
 
 
 def scatter(comparison: Comparison) -> str:
