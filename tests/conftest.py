@@ -1,9 +1,17 @@
-"""What the markers mean: a test for a device or a browser runs where there is one."""
+"""What the markers mean, and how many cores a test has."""
+
+import os
 
 import pytest
 import torch
 
 from benchmarks.browser import CHROMIUM
+
+
+def pytest_configure() -> None:
+    """Tests that run side by side share the cores, rather than each asking for all of them."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    torch.set_num_threads(max(1, torch.get_num_threads() // beside))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -95,3 +95,12 @@ def test_no_function_and_no_file_is_too_long() -> None:
             if isinstance(node, ast.FunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 assert length <= 60, f"{path}:{node.lineno} {node.name} has {length} lines"
+
+
+def test_every_module_that_writes_shapes_has_them_checked(pytestconfig: pytest.Config) -> None:
+    *checked, checker = str(pytestconfig.getoption("jaxtyping_packages")).split(",")
+    assert checker == "beartype.beartype"
+    for path in PACKAGE.rglob("*.py"):
+        if "jaxtyping" in path.read_text(encoding="utf-8"):
+            module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+            assert any(f"{module}.".startswith(f"{package}.") for package in checked), module

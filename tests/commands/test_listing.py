@@ -1,9 +1,9 @@
 """`methods` and `presets`: complete, documented, quick."""
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -69,11 +69,17 @@ def test_methods_imports_nothing_heavy_and_is_quick() -> None:
         "import sys; from sparse_peft.__main__ import main; main(['methods']);"
         "assert not {'torch', 'diffusers', 'peft'} & set(sys.modules)"
     )
-    seconds = []
-    for _ in range(3):  # the least of them: another job of the machine must not fail the test
-        started = time.perf_counter()
+    seconds = []  # of its own on a core: another job of the machine must not fail the test
+    for _ in range(3):
+        before = own_seconds()
         subprocess.run(
             [sys.executable, "-c", code], cwd=REPOSITORY, check=True, capture_output=True
         )
-        seconds.append(time.perf_counter() - started)
+        seconds.append(own_seconds() - before)
     assert min(seconds) <= 1.0
+
+
+def own_seconds() -> float:
+    """What all ended children of this process have had of the cores."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

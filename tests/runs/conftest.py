@@ -19,7 +19,7 @@ from sparse_peft.runs.store import RunRow, Store
 HERE = Path(__file__).parent
 WORKER = (sys.executable, str(HERE / "fake_worker.py"))
 RUNNER = (sys.executable, str(HERE / "fake_runner.py"))
-PATIENCE_SECONDS = 60.0  # far more than is needed: a loaded machine must not fail a test
+PATIENCE_SECONDS = 180.0  # far more than is needed: a loaded machine must not fail a test
 
 
 def wait_until(true: Callable[[], bool], what: str = "it") -> float:

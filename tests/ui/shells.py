@@ -23,7 +23,7 @@ from sparse_peft.ui.shell import owners
 from sparse_peft.ui.shell.web import create
 
 ALICE, BOB = owners.new_token(), owners.new_token()
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from sparse_peft.runs.events import Event, EventLog, read_events
 from sparse_peft.runs.run import RunDirectory
+from sparse_peft.runs.store import Store
 from sparse_peft.ui.comparisons import naming
 from sparse_peft.ui.desk.desk import Desk
-from sparse_peft.ui.watch import watching
+from sparse_peft.ui.watch import following, watching
+from sparse_peft.ui.watch import watcher as watcher_of_homes
+from sparse_peft.ui.watch.following import Follower
 from sparse_peft.ui.watch.watching import pulse, strip_of, watcher
 from tests.ui.at_work import begin, end, prepared
 from tests.ui.kept import OTHER
@@ -170,39 +174,69 @@ def test_a_hostile_memory_says_nothing(desk: Desk, runs: str) -> None:
     assert pulse(Desk(desk.studio, desk.owner, "../.."), {"runs": runs})["said"] == ""
 
 
+def test_a_pulse_reads_only_what_is_new(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, runs, logs = trained(desk, steps=50)
+    read: list[tuple[Path, int, int]] = []
+    stores: list[Path] = []
+
+    def counted(path: Path, offset: int) -> tuple[list[Event], int]:
+        events, after = read_events(path, offset)
+        read.append((path, offset, len(events)))
+        return events, after
+
+    class Counted(Store):
+        def __init__(self, home: Path) -> None:
+            stores.append(home)
+            super().__init__(home)
+
+    monkeypatch.setattr(following, "read_events", counted)
+    monkeypatch.setattr(watcher_of_homes, "Store", Counted)
+    ends = [log.path.stat().st_size for log in logs]
+    for log in logs:
+        add_step(log.path, 51)
+    assert pulse(opened, {})["busy"]
+    assert sorted(read) == sorted((log.path, size, 1) for log, size in zip(logs, ends, strict=True))
+    assert stores == []
+    for run in runs:
+        end(desk, run)
+    pulse(opened, {})
+    time.sleep(0.15)
+    pulse(opened, {})  # the last one that opens the store: its clock has settled
+    read.clear()
+    stores.clear()
+    assert not pulse(opened, {})["busy"]
+    assert (read, stores) == ([], [])
+
+
 def test_a_pulse_is_cheap(desk: Desk) -> None:
-    comparison, plan = prepared(desk, steps=1000)
+    """Beside what it costs to read the same logs anew, in one thread's own time."""
+    opened, _, logs = trained(desk, steps=1000)
+    anew, pulses = [], []
+    for step in range(1001, 1009):
+        for log in logs:
+            add_step(log.path, step)
+        began = time.thread_time()
+        assert pulse(opened, {})["busy"]
+        pulses.append(time.thread_time() - began)
+        began = time.thread_time()
+        for log in logs:
+            Follower(log.path).look()
+        anew.append(time.thread_time() - began)
+    assert min(pulses) < min(anew) / 8
+
+
+def trained(desk: Desk, steps: int) -> tuple[Desk, list[str], list[EventLog]]:
+    """A comparison that is open, whose runs have told of so many steps and been looked at."""
+    comparison, plan = prepared(desk, steps=2 * steps)
     opened = Desk(desk.studio, desk.owner, comparison)
     logs = [begin(desk, run.run) for run in plan.runs]
     for log in logs:
-        lines = [
-            json.dumps({"seq": n + 9, "attempt": 1, "kind": "step", "step": n, "loss": 1.0 / n,
-                        "step_ms": 100.0, "lr": 1e-3}) + "\n"
-            for n in range(1, 991)
-        ]  # fmt: skip
-        with log.path.open("a") as file:
-            file.writelines(lines)
-    pulse(opened, {})
-    time.sleep(0.15)
-    taken = []
-    for step in range(991, 1001):
-        for log in logs:
+        for step in range(1, steps + 1):
             add_step(log.path, step)
-        started_at = time.perf_counter()
-        assert pulse(opened, {})["busy"]
-        taken.append(time.perf_counter() - started_at)
-    assert min(taken) < 0.005  # the least: other tests may be at work beside this one
-    for run in plan.runs:
-        end(desk, run.run)
     pulse(opened, {})
-    time.sleep(0.15)
+    time.sleep(0.15)  # two changes within a tick of the file clock look like one
     pulse(opened, {})
-    idle = []
-    for _ in range(20):
-        started_at = time.perf_counter()
-        assert not pulse(opened, {})["busy"]
-        idle.append(time.perf_counter() - started_at)
-    assert min(idle) < 0.001
+    return opened, [run.run for run in plan.runs], logs
 
 
 def add_step(path: Path, step: int) -> None:
