@@ -40,6 +40,8 @@ class RunOutcome:
     """as planned, as are the next two; what a report says replaces them"""
     over_budget: bool = False
     footprint: Mapping[str, Any] | None = None
+    preset_steps: int | None = None
+    """steps that the preset itself has; `settings` says how many were asked for"""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ class UserError(Exception):
     """A person can act on this: the message says where, what, what is allowed and what to do."""
 
 
-class SpecError(UserError):
+# Also a ValueError, as library users expect: what catches those has to let this one through first.
+class SpecError(UserError, ValueError):
     """A setting is unknown, of the wrong kind or out of range."""
 
 

@@ -148,8 +148,8 @@ def _defaults(preset: str, methods: dict[str, MethodDefaults], name: str) -> Met
     if name not in methods:
         raise SpecError(
             f"preset {preset!r} has no learning rate for {name}; it has one for "
-            f"{', '.join(sorted(methods))}. Leave {name} out of --methods, or add "
-            f"[methods.{name}] to a preset file of your own."
+            f"{', '.join(sorted(methods))}. Give one with --set {name}.lr=NUMBER, leave {name} out "
+            f"of --methods, or add [methods.{name}] to a preset file of your own."
         )
     return methods[name]
 

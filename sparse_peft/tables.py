@@ -8,6 +8,7 @@ import re
 import tomllib
 import types
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -16,6 +17,12 @@ from sparse_peft.errors import SpecError
 T = TypeVar("T")
 
 _SCALARS = (int, float, str, bool)
+_SPELLINGS: dict[type, Callable[[str], Any]] = {
+    types.NoneType: {"none": None}.__getitem__,
+    bool: {"true": True, "false": False}.__getitem__,
+    int: int,
+    float: float,
+}
 
 
 def build(cls: type[T], table: Mapping[str, Any], where: str) -> T:
@@ -58,10 +65,27 @@ def nearest(word: str, allowed: Iterable[str]) -> str | None:
     return folded[close[0]] if close else None
 
 
+def spelled(hint: Any, text: str) -> Any:
+    """The value of a type that a person spelled in words; the text itself where it is none.
+
+    That is what `build` then refuses, or takes where the type is a text.
+
+    Args:
+        hint: a scalar, a Literal of texts, or one of them or None.
+    """
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    for kind in (types.NoneType, bool, int, float):  # 1 stays an int where int is allowed
+        if kind in kinds:
+            with suppress(ValueError, KeyError):
+                return _SPELLINGS[kind](text)
+    return text
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """The tables of a TOML file; SpecError names the file and the line."""
+    text = _text(path)
     try:
-        return tomllib.loads(_text(path))
+        return tomllib.loads(text)
     except ValueError as error:
         line = re.search(r"at line (\d+)", str(error))
         spot = f"{path}, line {line[1]}" if line else str(path)
@@ -71,8 +95,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The table of a JSON file; SpecError names the file and the line."""
+    text = _text(path)
     try:
-        value = json.loads(_text(path), parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise SpecError(f"{path}, line {error.lineno}: not valid JSON ({error.msg}).") from error
     except (ValueError, RecursionError) as error:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 
 from sparse_peft.errors import SpecError
-from sparse_peft.tables import build, nearest, read_json, read_toml, table
+from sparse_peft.tables import build, nearest, read_json, read_toml, spelled, table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -185,3 +185,17 @@ def test_a_broken_file_is_named_with_its_line(
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="cannot be read"):
         read_json(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hint", "text", "value"),
+    [
+        (bool, "true", True), (bool, "false", False), (bool, "1", "1"), (int, "12", 12),
+        (int, "1e3", "1e3"), (float, "3e-3", 3e-3), (float, "7", 7.0), (int | float, "7", 7),
+        (str, "7", "7"), (float | None, "none", None), (float, "none", "none"),
+        (float | None, "2", 2.0), (Literal["haar", "db2"], "db2", "db2"),
+    ],
+)  # fmt: skip
+def test_a_type_says_what_a_word_spells(hint: Any, text: str, value: object) -> None:
+    found = spelled(hint, text)
+    assert (found, type(found)) == (value, type(value))

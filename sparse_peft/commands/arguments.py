@@ -2,10 +2,14 @@
 
 import argparse
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from sparse_peft.errors import SpecError
+from sparse_peft.files import DiskError
 
 ALL = "all"
 LONGEST_NAME = 255  # bytes of one name in a path, on every file system that we know of
@@ -78,26 +82,42 @@ def check_place(out: Path, home: Path) -> None:
 
 
 def check_parent(out: Path) -> None:
-    """Return if something new can be made at `out`.
+    """Return if something new can be made at `out`; a folder is made beside it, and removed.
 
     Raises:
         SpecError: a file is in the way, or a folder cannot be written.
     """
-    above = next(folder for folder in out.parents if folder.exists())
+    above = next(folder for folder in out.parents if os.path.exists(folder))
     if not above.is_dir():
         raise SpecError(f"--out {out} cannot be made: {above} is a file. Name another folder.")
-    if not os.access(above, os.W_OK):
+    try:
+        # To whom os.access says yes, the file system itself may say no: root in /proc.
+        os.rmdir(tempfile.mkdtemp(prefix=".", dir=above))
+    except OSError as error:
         raise SpecError(
-            f"--out {out} cannot be made: {above} cannot be written. Name another folder."
-        )
+            f"--out {out} cannot be made: {above} cannot be written ({error.strerror}). "
+            "Name another folder."
+        ) from error
+
+
+@contextmanager
+def out_words(out: Path) -> Iterator[None]:
+    """Inside it, whatever the disk refuses is a DiskError that names --out."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskError(
+            f"--out {out} could not be written ({error.strerror or error}). Name another place."
+        ) from error
 
 
 def empty_folder(out: Path) -> Path:
     """The whole path of a folder that is new or empty.
 
     Raises:
-        SpecError: it is a file, or something is in it.
+        SpecError: it is a file, something is in it, or it cannot be written.
     """
+    check_parent(out.resolve())
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SpecError(f"--out {out} is not an empty folder; name a new or an empty one.")
     return out.resolve()

@@ -14,11 +14,13 @@ from sparse_peft.commands.arguments import check_place, path, shots, whole_numbe
 from sparse_peft.commands.ending import stopped
 from sparse_peft.commands.out_notes import out_folder, remember
 from sparse_peft.commands.progress import Progress
+from sparse_peft.commands.settings import typed
 from sparse_peft.comparison import BASE
 from sparse_peft.data.findings import Finding
 from sparse_peft.errors import RunError, SpecError
 from sparse_peft.outcome import any_outcome
-from sparse_peft.planning import AnyPlan, read_plan, same
+from sparse_peft.planning import AnyPlan, read_plan
+from sparse_peft.planning.changes import repeats
 from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs import client, process
 from sparse_peft.runs.run import RunDirectory
@@ -66,7 +68,20 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="trainable values in all; the preset's if left out",
     )
+    add_(
+        "--allow-over-budget",
+        action="store_true",
+        help="train a method that cannot go as low as the budget at its smallest",
+    )
     add_("--preset", default="quick", help="a name from `presets`, or a TOML file")
+    add_(
+        "--set",
+        type=typed,
+        action="append",
+        default=[],
+        metavar="METHOD.FIELD=VALUE",
+        help="a setting from `methods`, or lr, in place of the preset's; may be repeated",
+    )
     add_(
         "--steps", type=whole_number, metavar="N", help="optimizer steps; the preset's if left out"
     )
@@ -165,7 +180,7 @@ def _submitted(options: argparse.Namespace) -> tuple[str, AnyPlan]:
     wanted = TASKS[options.task](options)
     _say(*wanted.says)
     with Store(home) as store:
-        if before is not None and same(read_plan(before), wanted.plan):
+        if before is not None and repeats(home, read_plan(before), wanted.plan, wanted.runs):
             _go_on(store, before)
             return before.id, read_plan(before)
         comparing.check_out(out, wanted.spec.id)

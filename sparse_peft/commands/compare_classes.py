@@ -9,6 +9,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.clip.names import ClipSource
 from sparse_peft.backbones.vision.names import VisionSource
 from sparse_peft.commands.arguments import ALL
+from sparse_peft.commands.settings import applied
 from sparse_peft.commands.wanted import Wanted, method_names
 from sparse_peft.data.classes.folders import open_classes
 from sparse_peft.data.findings import Finding
@@ -35,7 +36,9 @@ def wanted(options: argparse.Namespace) -> Wanted:
     assert isinstance(source, ClipSource | VisionSource)
     vision = source.kind == "vision"
     usual = VISION_METHODS if vision else METHODS
+    methods = method_names(usual if options.methods is None else options.methods)
     preset = presets.preset(options.preset, "fewshot", source.family).of(options.dataset or "")
+    preset = applied(preset, options.set, methods, source)
     with tempfile.TemporaryDirectory() as scratch:
         labelled, findings = _labelled(options, Path(scratch), source.side)
         choices = ClassesChoices(
@@ -43,7 +46,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
             labelled=labelled,
             dataset_id=labelled.id,
             preset=preset,
-            methods=method_names(usual if options.methods is None else options.methods),
+            methods=methods,
             shots=None if options.shots == ALL else _given(options.shots, SHOTS),
             budget=options.budget,
             steps=options.steps,
@@ -52,6 +55,7 @@ def wanted(options: argparse.Namespace) -> Wanted:
             seeds=_given(options.seeds, SEEDS),
             base_to_new=bool(options.base_to_new),
             evaluate=options.evaluate or _usual_split(options.dataset),
+            allow_over=options.allow_over_budget,
         )
         check(choices)
         labelled.save(Path(scratch), options.home / "data")

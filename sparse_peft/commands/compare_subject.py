@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sparse_peft import presets
 from sparse_peft.backbones import source as sources
+from sparse_peft.commands.settings import applied
 from sparse_peft.commands.wanted import Wanted, method_names
 from sparse_peft.data.findings import Finding
 from sparse_peft.data.subject import Subject
@@ -26,7 +27,9 @@ def wanted(options: argparse.Namespace) -> Wanted:
         if getattr(options, name) is None:
             raise SpecError(f"--{name} is missing; --task dreambooth needs it.")
     source = sources.resolve(options.backbone)
+    methods = method_names(METHODS if options.methods is None else options.methods)
     preset = presets.preset(options.preset, "dreambooth", source.family)
+    preset = applied(preset, options.set, methods, source)
     prompts, findings = _prompts(options)
     with tempfile.TemporaryDirectory() as scratch:
         subject, more = Subject.from_folder(
@@ -39,12 +42,13 @@ def wanted(options: argparse.Namespace) -> Wanted:
             subject=subject,
             subject_id=subject.id,
             preset=preset,
-            methods=method_names(METHODS if options.methods is None else options.methods),
+            methods=methods,
             budget=options.budget,
             steps=options.steps,
             prompts=prompts,
             seed=options.seed or 0,
             train_seeds=1 if options.train_seeds is None else options.train_seeds,
+            allow_over=options.allow_over_budget,
         )
         check(choices)
         subject.save(Path(scratch), options.home / "data")

@@ -1,9 +1,10 @@
 """`report`: the page of a finished comparison, rebuilt from its folder alone."""
 
 import argparse
+import os
 
 from sparse_peft import files, tables
-from sparse_peft.commands.arguments import check_parent, path
+from sparse_peft.commands.arguments import check_parent, out_words, path
 from sparse_peft.compare import FORMAT
 from sparse_peft.errors import SpecError
 from sparse_peft.report.page import page
@@ -24,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Write one offline page; an existing file is refused."""
-    if options.out.exists():
+    if os.path.exists(options.out):
         raise SpecError(f"--out {options.out} exists; name a new file.")
     check_parent(options.out.resolve())
     value = tables.read_json(options.comparison / "comparison.json")
@@ -40,7 +41,8 @@ def run(options: argparse.Namespace) -> int:
             f"{options.comparison} is damaged ({type(error).__name__}: {error}); "
             "give the command that made it again."
         ) from error
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    files.write_text(options.out, text)
+    with out_words(options.out):
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(options.out, text)
     print(options.out.resolve())
     return 0

@@ -124,8 +124,8 @@ def _reference_run(name: str, seed: int, outcome: ClassesOutcome, one: Classifie
     }
 
 
-_EMPTY = ("run", "adapter_bytes", "step_ms", "peak_mib", "beside", "stopped_at", "ended_at", "step",
-          "saved", "stage", "change", "change_target")  # fmt: skip
+_EMPTY = ("run", "preset_steps", "adapter_bytes", "step_ms", "peak_mib", "beside", "stopped_at",
+          "ended_at", "step", "saved", "stage", "change", "change_target")  # fmt: skip
 
 
 def _trained_run(run: RunOutcome, error: str | None, one: Classified | None) -> Table:
@@ -143,6 +143,7 @@ def _trained_run(run: RunOutcome, error: str | None, one: Classified | None) -> 
         "state": run.state,
         "error": error,
         "settings": {**run.settings, **told.get("settings", {})},
+        "preset_steps": run.preset_steps,
         "adapter": f"adapters/{run.id}" if (run.folder / "adapter").is_dir() and one else None,
         "attempts": run.attempts,
         **{key: told.get(key) for key in same},

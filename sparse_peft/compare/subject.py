@@ -133,6 +133,7 @@ def _run(run: RunOutcome, base: Drawn | None, read: Reader) -> tuple[dict[str, A
         "knob": told.get("knob", run.knob),
         "over_budget": told.get("over_budget", run.over_budget),
         "settings": {**run.settings, **told.get("settings", {})},
+        "preset_steps": run.preset_steps,
         "fields": told.get("fields"),
         "footprint": told.get("footprint", run.footprint and dict(run.footprint)),
         "adapter": f"adapters/{run.id}" if (run.folder / "adapter").is_dir() and drawn else None,

@@ -207,7 +207,7 @@ def _attach_values(
     before = set(awake(components))
     try:
         attachment = method.attach(components, card.targets, card.plan)
-    except (SpecError, ValueError) as error:
+    except ValueError as error:
         raise BackboneError(f"{folder}: its card does not fit this backbone ({error}).") from error
     expected = {name: tensor.shape for name, tensor in attachment.state().items()}
     try:

@@ -1,7 +1,7 @@
 """What became of a few-shot comparison."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from sparse_peft import tables
 from sparse_peft.backbones.vision.names import is_vision
 from sparse_peft.comparison import ClassesOutcome
 from sparse_peft.data.labelled import DATA_FILE, Labelled
+from sparse_peft.outcome.recipe import preset_words
 from sparse_peft.outcome.run import run_outcome, why
-from sparse_peft.planning.classes import ClassesPlan
-from sparse_peft.presets import CHANGED, ClassesPreset, all_presets
+from sparse_peft.planning.classes import ClassesPlan, PlannedClassRun
+from sparse_peft.presets import ClassesPreset, all_presets
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow
 from sparse_peft.tasks.fewshot.recipe import Classes
@@ -31,6 +32,7 @@ def classes_outcome(
     prepare, shared = rows[plan.prepare], plan.shared
     methods = tuple(dict.fromkeys(run.method for run in plan.runs))
     root = Path(labelled.root) if labelled.root else folder
+    dataset = plan.title if labelled.root else ""
     return ClassesOutcome(
         id=comparison,
         task=plan.task,
@@ -47,7 +49,10 @@ def classes_outcome(
         preset=plan.preset,
         reproduces=_reproduces(plan),
         references=plan.references,
-        command=command(plan, labelled, (*plan.references, *methods), shared.seeds),
+        command=command(
+            plan, labelled, (*plan.references, *methods), shared.seeds, plan.runs,
+            preset_words(home, plan, methods, dataset),
+        ),
         recipe=_recipe(shared),
         prepare=RunDirectory.of(home, plan.prepare).path,
         prepare_state=prepare.state,
@@ -55,7 +60,10 @@ def classes_outcome(
         runs=tuple(
             run_outcome(
                 RunDirectory.of(home, run.run).path, run, rows[run.run], prepare,
-                command(plan, labelled, (run.method,), (run.training.seed,)),
+                command(
+                    plan, labelled, (run.method,), (run.training.seed,), (run,),
+                    preset_words(home, plan, (run.method,), dataset),
+                ),
             )
             for run in plan.runs
         ),
@@ -92,9 +100,19 @@ def _reproduces(plan: ClassesPlan) -> str:
 
 
 def command(
-    plan: ClassesPlan, labelled: Labelled, methods: tuple[str, ...], seeds: tuple[int, ...]
+    plan: ClassesPlan,
+    labelled: Labelled,
+    methods: tuple[str, ...],
+    seeds: tuple[int, ...],
+    runs: Sequence[PlannedClassRun],
+    recipe: Sequence[str],
 ) -> str:
-    """The command line that trains these methods of the plan again, on the draws of these seeds."""
+    """The command line that trains these methods of the plan again, on the draws of these seeds.
+
+    Args:
+        runs: theirs.
+        recipe: the words that name the preset.
+    """
     shared = plan.shared
     words = ["python", "-m", "sparse_peft", "compare", "--task", plan.task]
     if labelled.root is not None:
@@ -106,7 +124,9 @@ def command(
     shots = "all" if shared.shots is None else str(shared.shots)
     words += ["--shots", shots, "--evaluate", shared.evaluate, "--backbone", plan.backbone]
     words += ["--methods", ",".join(methods), "--budget", str(plan.budget)]
-    words += ["--preset", "FILE" if plan.preset.endswith(CHANGED) else plan.preset]
+    if any(run.over_budget for run in runs):
+        words += ["--allow-over-budget"]
+    words += recipe
     if plan.runs:
         words += ["--steps", str(plan.runs[0].training.steps)]
     if shared.new_classes:

@@ -31,6 +31,7 @@ def run_outcome(
         knob=run.knob,
         over_budget=run.over_budget,
         footprint=tables.table(run.footprint),
+        preset_steps=run.preset_steps,
     )
 
 

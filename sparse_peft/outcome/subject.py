@@ -1,15 +1,15 @@
 """What became of a DreamBooth comparison."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sparse_peft.comparison import ComparisonOutcome
 from sparse_peft.data.subject import Subject
 from sparse_peft.data.words.prompts import PROMPTS
+from sparse_peft.outcome.recipe import preset_words
 from sparse_peft.outcome.run import run_outcome
-from sparse_peft.planning import ComparisonPlan, read_subject_plan
-from sparse_peft.presets import CHANGED
+from sparse_peft.planning import ComparisonPlan, PlannedRun, read_subject_plan
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import RunRow, Store
 
@@ -39,13 +39,14 @@ def subject_outcome(
     subject = Subject.load(folder)
     prepare = rows[plan.prepare]
     shared = plan.shared
+    methods = tuple(dict.fromkeys(run.method for run in plan.runs))
     runs = tuple(
         run_outcome(
             RunDirectory.of(home, run.run).path,
             run,
             rows[run.run],
             prepare,
-            command(plan, subject, (run.method,)),
+            command(plan, subject, (run,), preset_words(home, plan, (run.method,))),
         )
         for run in plan.runs
     )
@@ -58,7 +59,7 @@ def subject_outcome(
         budget=plan.budget,
         prompts=tuple(shared.drawn(prompt) for prompt in shared.prompts),
         seeds=shared.seeds,
-        command=command(plan, subject, tuple(dict.fromkeys(run.method for run in plan.runs))),
+        command=command(plan, subject, plan.runs, preset_words(home, plan, methods)),
         prepare=RunDirectory.of(home, plan.prepare).path,
         runs=runs,
         pictures=tuple((folder / p.file, p.crop) for p in subject.pictures),
@@ -70,17 +71,25 @@ def subject_outcome(
     )
 
 
-def command(plan: ComparisonPlan, subject: Subject, methods: tuple[str, ...]) -> str:
-    """The command line that trains these methods of the plan again."""
+def command(
+    plan: ComparisonPlan, subject: Subject, runs: Sequence[PlannedRun], recipe: Sequence[str]
+) -> str:
+    """The command line that trains the methods of these runs of the plan again.
+
+    Args:
+        recipe: the words that name the preset.
+    """
     shared, first = plan.shared, plan.runs[0]
     repeats = len(plan.runs) // len({run.method for run in plan.runs})
     words = ["python", "-m", "sparse_peft", "compare", "--task", plan.task, "--pictures", "DIR"]
     if any(picture.caption for picture in subject.pictures):
         words += ["--captions", "FILE"]
     words += ["--noun", shared.noun, "--token", shared.token, "--backbone", plan.backbone]
+    methods = dict.fromkeys(run.method for run in runs)
     words += ["--methods", ",".join(methods), "--budget", str(plan.budget)]
-    preset = "FILE" if plan.preset.endswith(CHANGED) else plan.preset
-    words += ["--preset", preset, "--steps", str(first.training.steps)]
+    if any(run.over_budget for run in runs):
+        words += ["--allow-over-budget"]
+    words += [*recipe, "--steps", str(first.training.steps)]
     if shared.prompts != PROMPTS:
         words += ["--prompts", "FILE"]
     words += ["--seed", str(shared.seed), "--train-seeds", str(repeats), "--out", "DIR"]

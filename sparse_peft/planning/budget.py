@@ -89,7 +89,8 @@ def check_sizes(
         floors = ", ".join(f"{name} ({count} at least)" for name, count in smallest.items())
         raise SpecError(
             f"--budget {budget} is too small for {floors}. "
-            f"Use --budget {max(smallest.values())} or more, or leave those methods out."
+            f"Use --budget {max(smallest.values())} or more, leave those methods out, or give "
+            "--allow-over-budget to train them at their smallest."
         )
 
 

@@ -96,6 +96,9 @@ class PlannedClassRun:
     knob: str
     over_budget: bool
     footprint: Footprint
+    preset_steps: int | None = None
+    """steps that the preset itself has for what is learned from; none in a plan that was kept
+    before they were"""
 
 
 @dataclass(frozen=True)
@@ -245,8 +248,9 @@ def _train(
     training = class_training(preset, name, shots, choices.steps, seed, pictures)
     footprint = method.footprint(shapes, Plan(training.steps, seed))
     run = PlannedClassRun(
-        f"{name}-s{seed}", new_id(), name, training, method.knob(shapes), over, footprint
-    )
+        f"{name}-s{seed}", new_id(), name, training, method.knob(shapes), over, footprint,
+        preset_steps=preset.training.steps(shots, pictures),
+    )  # fmt: skip
     fields = tables.table(method)
     return run, ClassTrainSettings(shared, training, name, fields, budget, over)
 

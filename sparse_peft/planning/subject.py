@@ -59,6 +59,8 @@ class PlannedRun:
     knob: str
     over_budget: bool
     footprint: Footprint
+    preset_steps: int | None = None
+    """steps that the preset itself has; none in a plan that was kept before they were"""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,10 @@ def _train(
     training = Training(lr=preset.method(name).lr, seed=seed, preset=preset.name, **defaults)
     footprint = method.footprint(shapes, Plan(training.steps, seed))
     label = name if repeat == 0 else f"{name}-{repeat + 1}"
-    run = PlannedRun(label, new_id(), name, training, method.knob(shapes), over, footprint)
+    run = PlannedRun(
+        label, new_id(), name, training, method.knob(shapes), over, footprint,
+        preset_steps=preset.training.steps,
+    )  # fmt: skip
     # The order of the data differs between repeats too: a repeat is a whole second training.
     again = tables.build(Shared, tables.table(shared) | {"seed": seed}, "shared")
     fields = tables.table(method)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sparse_peft.metrics.intervals import Interval
 from sparse_peft.metrics.pictures import Anchor, scaled
+from sparse_peft.report.shortened import shortened
 
 Comparison = Mapping[str, Any]  # the content of comparison.json
 
@@ -259,6 +260,7 @@ def caveats(comparison: Comparison) -> list[str]:
         )
     elif times:
         lines.append(f"From {small(times)} training runs each.")
+    lines += shortened([(run["label"], run) for run in comparison["runs"] if run["samples"]])
     methods = len(trainings) - (comparison["reference"] in trainings)
     if methods > 1:
         lines.append(

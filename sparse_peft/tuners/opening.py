@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
+from sparse_peft.errors import SpecError
 from sparse_peft.tables import read_json
 from sparse_peft.tuners.layout import PEFT_NAME, PEFT_PREFIX
 from sparse_peft.tuners.snell.model import SnellConfig
@@ -107,6 +108,8 @@ def _check_fit(model: nn.Module, config: WaveFTConfig | SnellConfig, folder: Pat
             _check_weights(folder, weights)
             expected = waveft_shapes(model, config, weights)
         _check_same(found, expected)
+    except SpecError:  # which says itself what is wrong, and where
+        raise
     except ValueError as error:
         raise ValueError(f"{folder} does not fit this model: {error}") from error
 

@@ -183,6 +183,14 @@ def test_an_out_that_holds_the_home_is_refused(desk: Desk, capsys: Capture) -> N
     assert "holds the home folder" in refused(desk, capsys, out=".")
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
+def test_an_out_that_cannot_be_made_is_refused_before_any_training(
+    desk: Desk, capsys: Capture
+) -> None:
+    said = refused(desk, capsys, out="/proc/out")
+    assert "--out /proc/out cannot be made: /proc cannot be written (" in said
+
+
 @pytest.mark.skipif(not Path("/dev/shm").is_mount(), reason="needs a mount point")
 def test_an_out_that_cannot_be_replaced_is_refused(desk: Desk, capsys: Capture) -> None:
     said = refused(desk, capsys, out="/dev/shm")

@@ -86,6 +86,19 @@ def test_what_is_given_is_taken(room: Classroom) -> None:
     assert plan.budget == 500
 
 
+def test_settings_of_methods_are_taken_and_what_is_too_small_if_it_is_allowed(
+    room: Classroom, capsys: Capture
+) -> None:
+    low = {"methods": "so,lora", "budget": 200, "seeds": 1, "set": "lora.lr=3e-3"}
+    assert "Did you mean 'dropout'?" in refused(room, capsys, set="lora.drpout=0.1")
+    said = refused(room, capsys, **low)
+    assert "is too small for lora" in said
+    assert "or give --allow-over-budget to train them at their smallest." in said
+    so, lora = room.submitted(**low, allow_over_budget=True).runs
+    assert (lora.training.lr, lora.training.preset) == (3e-3, "quick, changed")
+    assert (so.over_budget, lora.over_budget) == (False, True)
+
+
 def test_pictures_or_a_published_set_one_of_the_two(room: Classroom, capsys: Capture) -> None:
     words = "one of the two"
     assert words in refused(room, capsys, pictures=None)

@@ -1,12 +1,15 @@
 """`report`: the page of a finished comparison, from its folder alone."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from sparse_peft import compare
+from sparse_peft import compare, files
 from sparse_peft.__main__ import main
+from sparse_peft.files import Disk
 from tests import fake_classes
 from tests.fake_outcome import Maker
 
@@ -113,6 +116,36 @@ def test_a_place_that_cannot_be_written_is_refused(
         said = capsys.readouterr().err
         assert f"cannot be made: {tmp_path / 'file'} is a file." in said
         assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_refused_though_it_lets_root_write(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for out in ("/proc/x/r.html", "/proc/r.html"):
+        assert main(["report", "--comparison", str(folder), "--out", out]) == 2
+        said = capsys.readouterr().err
+        assert f"--out {out} cannot be made: /proc cannot be written (" in said
+        assert said.count("\n") == 1
+
+
+def test_a_disk_that_refuses_in_the_end_is_one_sentence(
+    folder: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class ReadOnly(Disk):
+        def open(self, path: Path, flags: int) -> int:  # noqa: ARG002
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(files, "disk", ReadOnly())
+    page = tmp_path / "r.html"
+    assert main(["report", "--comparison", str(folder), "--out", str(page)]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        f"error: --out {page} could not be written (Read-only file system). Name another place.\n"
+    )
 
 
 def test_a_file_is_no_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,10 +4,11 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 
-from sparse_peft import compare
+from sparse_peft import compare, presets
 from sparse_peft.commands import parser
 from sparse_peft.comparison import ComparisonOutcome
 from sparse_peft.data.subject import Subject
@@ -22,6 +23,8 @@ from sparse_peft.runs.store import Store
 from tests.fake_outcome import Maker
 from tests.planned import choose, submit
 
+RECIPE = ("--preset", "tiny.toml")
+
 
 def test_what_waits_is_shown_as_it_was_planned(tmp_path: Path) -> None:
     spec, _, content = submit(tmp_path)
@@ -34,6 +37,13 @@ def test_what_waits_is_shown_as_it_was_planned(tmp_path: Path) -> None:
     assert [run.knob for run in found.runs] == [run.knob for run in content.runs]
     assert [run.error for run in found.runs] == [None] * 3
     assert all(path.is_file() for path, _ in found.pictures)
+
+
+def test_what_the_preset_has_goes_into_the_file(tmp_path: Path) -> None:
+    spec, _, _ = submit(tmp_path, steps=1)
+    value = compare.assemble(outcome(tmp_path / "home", spec.id))
+    told = {(run["settings"]["steps"], run["preset_steps"]) for run in value["runs"]}
+    assert told == {(1, 2)}
 
 
 @pytest.mark.parametrize("state", ["failed", "interrupted"])
@@ -68,7 +78,7 @@ def test_an_unknown_comparison_is_refused_in_words(tmp_path: Path) -> None:
 def test_the_command_gives_the_same_plan_again(tmp_path: Path) -> None:
     chosen = choose(tmp_path, methods=("lora", "so"), steps=9, seed=3, train_seeds=2)
     _, _, content = plan(chosen, tmp_path / "home")
-    words = shlex.split(command(content, chosen.subject, ("lora", "so")))
+    words = shlex.split(command(content, chosen.subject, content.runs, RECIPE))
     assert words[:4] == ["python", "-m", "sparse_peft", "compare"]
     asked = parser.build(tmp_path).parse_args(words[3:])
     assert (asked.noun, asked.token, asked.backbone) == ("cat", "sks", "builtin")
@@ -81,20 +91,28 @@ def test_the_command_gives_the_same_plan_again(tmp_path: Path) -> None:
 def test_the_command_names_files_only_where_they_were_used(tmp_path: Path) -> None:
     chosen = choose(tmp_path, prompts=PROMPTS)
     _, _, content = plan(chosen, tmp_path / "home")
-    assert "FILE" not in command(content, chosen.subject, ("so",))
+    assert "FILE" not in command(content, chosen.subject, content.runs, RECIPE)
     pictures = (replace(chosen.subject.pictures[0], caption="on grass"),)
     captioned = Subject(chosen.subject.noun, chosen.subject.token, pictures)
-    assert "--captions FILE" in command(content, captioned, ("so",))
+    assert "--captions FILE" in command(content, captioned, content.runs, RECIPE)
 
 
-def test_a_preset_that_was_changed_on_the_page_is_a_file_on_the_command_line(
-    tmp_path: Path,
-) -> None:
-    chosen = choose(tmp_path)
-    changed = replace(chosen, preset=replace(chosen.preset, name="quick, changed"))
-    _, _, content = plan(changed, tmp_path / "home")
-    words = shlex.split(command(content, chosen.subject, ("so",)))
-    assert words[words.index("--preset") + 1] == "FILE"
+def test_what_was_changed_of_a_preset_is_on_the_command_line(tmp_path: Path) -> None:
+    preset = presets.preset("quick", "dreambooth", "builtin")
+    fields: dict[str, Any] = {"alpha": 2.5, "rslora": True}
+    methods = preset.methods | {"lora": MethodDefaults(5e-3, fields), "so": MethodDefaults(1e-2)}
+    changed = replace(preset, name="quick, changed", methods=methods)
+    spec, _, _ = submit(
+        tmp_path, preset=changed, methods=("waveft", "lora", "so"), budget=500, allow_over=True
+    )
+    found = outcome(tmp_path / "home", spec.id)
+    settings = ["--set", "lora.lr=0.005", "--set", "lora.alpha=2.5", "--set", "lora.rslora=true"]
+    recipe = ["--preset", "quick", *settings, "--set", "so.lr=0.01"]
+    assert f"--budget 500 --allow-over-budget {shlex.join(recipe)} --steps" in found.command
+    waveft, lora, so = (run.command for run in found.runs)
+    assert "--methods waveft --budget 500 --preset quick --steps" in waveft
+    assert f"--allow-over-budget --preset quick {shlex.join(settings)} --steps" in lora
+    assert "--budget 500 --preset quick --set so.lr=0.01 --steps" in so
 
 
 # Side by side ------------------------------------------------------------------------------------
@@ -151,6 +169,7 @@ def test_where_the_size_is_the_same_what_differs_tells_them_apart(tmp_path: Path
 
     assert labels(0, 1) == ["LoRA lr 0.01", "LoRA lr 0.005"]
     assert labels(0, 2) == ["LoRA 2 steps", "LoRA 9 steps"]
+    assert [run.preset_steps for run in joined(home, [ids[0], ids[2]]).runs] == [2, 2]
     assert labels(0, 1, 2) == [
         "LoRA lr 0.01, 2 steps",
         "LoRA lr 0.005, 2 steps",

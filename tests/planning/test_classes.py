@@ -121,6 +121,21 @@ def test_steps_follow_the_shots_within_the_limits_of_the_preset(
     assert plan(chosen, tmp_path / "home")[2].runs[0].training.steps == 7
 
 
+def test_what_the_preset_has_is_kept_beside_fewer_steps(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    training = replace(choices.preset.training, steps_per_shot=30, least_steps=1, most_steps=None)
+    chosen = replace(choices, preset=replace(choices.preset, training=training), shots=3, steps=7)
+    spec, _, content = plan(chosen, tmp_path / "home")
+    assert {(run.training.steps, run.preset_steps) for run in content.runs} == {(7, 90)}
+    older = json.loads(json.dumps(spec.settings))
+    for run in older["runs"]:
+        del run["preset_steps"]
+    before = read_plan(replace(spec, settings=older))
+    assert {run.preset_steps for run in before.runs} == {None}
+    assert same(before, content)  # so that what was begun before is gone on with
+
+
 def test_base_to_new_learns_the_first_half_and_names_the_other(
     choices: ClassesChoices, tmp_path: Path
 ) -> None:
@@ -248,7 +263,8 @@ def test_epochs_are_passes_over_the_pictures_that_are_learned_from(
     small = replace(chosen.preset, training=replace(chosen.preset.training, batch_size=4))
     chosen = replace(chosen, preset=small)
     assert plan(chosen, tmp_path / "home")[2].runs[0].training.steps == 800
-    assert plan(replace(chosen, steps=7), tmp_path / "home")[2].runs[0].training.steps == 7
+    cut = plan(replace(chosen, steps=7), tmp_path / "home")[2].runs[0]
+    assert (cut.training.steps, cut.preset_steps) == (7, 800)
     with pytest.raises(UserError, match="this recipe counts epochs"):
         small.training.steps(4)
 

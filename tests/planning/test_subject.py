@@ -93,6 +93,18 @@ def test_steps_on_the_command_line_win_over_the_preset(choices: Choices, tmp_pat
     assert {run.training.steps for run in content.runs} == {17}
 
 
+def test_what_the_preset_has_is_kept_beside_the_steps(choices: Choices, tmp_path: Path) -> None:
+    spec, _, content = plan(replace(choices, steps=1), tmp_path / "home")
+    assert {(run.training.steps, run.preset_steps) for run in content.runs} == {(1, 2)}
+    older = json.loads(json.dumps(spec.settings))
+    for run in older["runs"]:
+        del run["preset_steps"]
+    before = planning.read_plan(replace(spec, settings=older))
+    assert {run.preset_steps for run in before.runs} == {None}
+    assert planning.same(before, content)  # so that what was begun before is gone on with
+    assert not planning.same(plan(choices, tmp_path / "home")[2], content)
+
+
 def test_the_scale_has_49_stops_a_quarter_of_a_doubling_apart() -> None:
     shapes = sources.shapes(sources.resolve("builtin"), "attention")
     scale = planning.budget_scale(shapes)

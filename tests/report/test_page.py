@@ -126,6 +126,15 @@ def test_hostile_ids_cannot_leave_the_embedded_data(small: Maker, tmp_path: Path
     assert value["runs"][0]["id"] in json.loads(parsed.scripts[0])["steps"]
 
 
+@pytest.mark.parametrize(
+    ("noun", "title"),
+    [("BMW", "BMW, built-in"), ("sports Car", "Sports Car, built-in")],
+)
+def test_a_title_begins_large_and_leaves_the_rest_as_it_was_typed(noun: str, title: str) -> None:
+    backbone = {"id": "builtin", "title": "built-in"}
+    assert sections.title({"noun": noun, "budget": None, "backbone": backbone}) == title
+
+
 def test_the_page_holds_every_test_picture_once(whole: tuple[Page, str, dict, Path]) -> None:
     parsed, text, value, out = whole
     for holder in (value["base"], *value["runs"]):

@@ -10,9 +10,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from sparse_peft import SO, SnellConfig, WaveFTConfig, load, save_delta
+from sparse_peft.errors import SpecError
 from sparse_peft.tuners.layout import DELTA_NAME
 from sparse_peft.tuners.snell.model import SnellLinear
-from sparse_peft.tuners.waveft.model import WaveFTLinear
+from sparse_peft.tuners.waveft.model import WEIGHTS_NAME, WaveFTLinear
 
 TARGETS = ["0", "2"]
 INPUT = torch.linspace(-1, 1, 48).view(4, 12)
@@ -161,4 +162,12 @@ def test_a_file_that_was_cut_off_is_named(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ValueError, match=f"^{path} is damaged or no safetensors file"):
+        load(net(), tmp_path)
+
+
+def test_a_damaged_note_of_shapes_is_said_as_it_is(tmp_path: Path) -> None:
+    saved(WaveFTConfig(n_frequency=20, target_modules=TARGETS), tmp_path)
+    note = tmp_path / WEIGHTS_NAME
+    note.write_text("{")
+    with pytest.raises(SpecError, match=f"^{note}, line 1: not valid JSON"):
         load(net(), tmp_path)

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+import zipfile
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,21 +10,23 @@ from typing import Any
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sparse_peft.backbones.clip.attention import published_layout, take_apart
+from sparse_peft.backbones.clip.lora_file import DAMAGED
 from sparse_peft.backbones.clip.names import HUB, ClipSource, is_torchscript
 from sparse_peft.backbones.clip.registry import RANDOM
 from sparse_peft.backbones.clip.shapes import is_packed
 from sparse_peft.backbones.clip.text import can_cut, cut, let_cut
 from sparse_peft.backbones.source import Source
-from sparse_peft.errors import BackboneError
+from sparse_peft.errors import BackboneError, SpecError
 
 RANDOM_SEED = 0  # of `ARCHITECTURE/random`
 SHOWN = 200  # characters of a library's own words in an error
 # What an archive of OpenAI's says of itself beside its weights.
 NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size")
+ARRAYS = (".npz", ".npy")  # of big_vision
 PREPROCESSING = ("mean", "std", "interpolation", "resize_mode")
 
 
@@ -120,17 +123,45 @@ def load(source: Source, device: torch.device, targets: str = "qkv") -> Clip:
         BackboneError: a file is missing or damaged, or of another architecture.
     """
     assert isinstance(source, ClipSource)
+    if source.weights is not None and not source.tag:
+        _check_opens(source.weights, source.title)
     try:
         model = _built(source)
     except (pickle.UnpicklingError, SafetensorError, EOFError) as error:
-        raise BackboneError(
-            f"{source.title} could not be loaded: {source.weights} is damaged, or holds more than "
-            "tensors. Fetch it again."
-        ) from error
+        raise _damaged(source.weights, source.title) from error
+    except SpecError:  # of its configuration: it names the file and the line
+        raise
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise BackboneError(f"{source.title} could not be loaded: {_words(error)}") from error
     take_apart(model, packed=is_packed(targets))
     return Clip(model, source, device)
+
+
+def _check_opens(path: Path, title: str) -> None:
+    """Return if a person's own file can be opened.
+
+    First of all: for some architectures the network is asked while the model is built.
+
+    Raises:
+        BackboneError: it is damaged, or holds more than tensors.
+    """
+    if path.suffix in ARRAYS or is_torchscript(path):
+        return
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, "pt"):
+                return
+        # What torch wrote before it made ZIP files of it cannot be mapped.
+        torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except (SafetensorError, *DAMAGED) as error:
+        raise _damaged(path, title) from error
+
+
+def _damaged(path: Path | None, title: str) -> BackboneError:
+    return BackboneError(
+        f"{title} could not be loaded: {path} is damaged, or holds more than tensors. Fetch it "
+        "again."
+    )
 
 
 def _built(source: ClipSource) -> Any:

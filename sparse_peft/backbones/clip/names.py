@@ -11,6 +11,7 @@ from typing import Any
 from sparse_peft import tables
 from sparse_peft.backbones.clip import registry
 from sparse_peft.backbones.clip.registry import CONFIG_NAME, PARTS, RANDOM
+from sparse_peft.backbones.clip.weight_file import check_start
 from sparse_peft.backbones.source import BUILTIN, BUILTIN_TITLE, HUB_ID, Kind, Source, path_of
 from sparse_peft.errors import BackboneError, SpecError
 
@@ -169,6 +170,7 @@ def _in_file(name: str, architecture: str, written: str) -> ClipSource:
         raise BackboneError(f"--backbone {name!r}: there is no file {written}.")
     file = path.resolve()
     title = f"{architecture} ({file.name})"
+    check_start(file, title)
     return ClipSource(
         f"{architecture}@{file}", file.parent, "clip", title,
         architecture=architecture, weights=file,

@@ -7,6 +7,7 @@ from sparse_peft.metrics.label_pairs import PICTURES_FOR_CLEAR
 from sparse_peft.report import words
 from sparse_peft.report.classes.levels import guessing
 from sparse_peft.report.classes.words import listed
+from sparse_peft.report.shortened import shortened
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE, ZERO_SHOT
 
 Comparison = Mapping[str, Any]
@@ -25,7 +26,7 @@ def caveats(comparison: Comparison) -> list[str]:
     """What stands under the verdicts, always; nothing until something is measured."""
     if all(row["metrics"]["accuracy"] is None for row in comparison["runs"]):
         return []
-    found = [_draws(comparison), *_two_draws(comparison)]
+    found = [_draws(comparison), *_two_draws(comparison), *_shortened(comparison)]
     counts = comparison["test_pictures"].values()
     if counts and min(counts) < PICTURES_FOR_CLEAR:
         found.append(
@@ -94,6 +95,16 @@ def _draws(comparison: Comparison) -> str:
 
 def _two_draws(comparison: Comparison) -> list[str]:
     return [TWO_DRAWS] if len(comparison["seeds"]) == 2 else []
+
+
+def _shortened(comparison: Comparison) -> list[str]:
+    measured = [
+        (row["label"], run)
+        for row in comparison["runs"]
+        for run in row["runs"]
+        if run["run"] and run["accuracy"] is not None
+    ]
+    return shortened(measured)
 
 
 def _ended(label: str, run: Mapping[str, Any]) -> list[str]:

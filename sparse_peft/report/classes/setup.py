@@ -5,6 +5,7 @@ from typing import Any
 
 from sparse_peft.report import words
 from sparse_peft.report.classes.words import listed, tested
+from sparse_peft.report.shortened import steps_of
 from sparse_peft.tasks.fewshot.recipe import LINEAR_PROBE
 
 Comparison = Mapping[str, Any]
@@ -94,12 +95,13 @@ def _of_vision(recipe: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any]) -> str:
-    settings = row["runs"][0]["settings"]
+    first = row["runs"][0]
+    settings = first["settings"]
     if "lr" not in settings:
         return f"On frozen features. {row['source']}."
     return (
         f"{row['knob'] or 'size unknown'}, learning rate {settings['lr']:g}, "
-        f"{words.count(settings['steps'])} steps"
+        f"{steps_of(first)}"
         + (f", batches of {settings['batch_size']}" if "batch_size" in settings else "")
         + f", preset {settings['preset'] or 'none'}. {row['source']}."
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparse_peft.report import words
+from sparse_peft.report.shortened import steps_of
 
 Comparison = Mapping[str, Any]
 
@@ -53,6 +54,6 @@ def _run(run: Mapping[str, Any]) -> str:
     settings = run["settings"]
     return (
         f"{run['knob'] or 'size unknown'}, learning rate {settings['lr']:g}, "
-        f"{words.count(settings['steps'])} steps, seed {settings['seed']}, preset "
+        f"{steps_of(run)}, seed {settings['seed']}, preset "
         f"{settings['preset'] or 'none'}. {run['source']}"
     )

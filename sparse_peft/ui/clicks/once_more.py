@@ -9,9 +9,9 @@ from sparse_peft import tables
 from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.errors import BackboneError, RunError
-from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Shapes
-from sparse_peft.planning import AnyPlan, PlannedRun, sized
+from sparse_peft.planning import AnyPlan, PlannedRun
+from sparse_peft.planning.changes import changed_fields
 from sparse_peft.planning.classes import PlannedClassRun
 from sparse_peft.presets import CHANGED, AnyPreset
 from sparse_peft.runs.run import RunDirectory
@@ -98,21 +98,6 @@ def methods_laid(
 def nearest(scale: Sequence[int], budget: int) -> int:
     """The stop that is nearest to a budget."""
     return min(range(len(scale)), key=lambda stop: abs(log(scale[stop] / budget)))
-
-
-def changed_fields(
-    name: str, had: Mapping[str, Value], budget: int, preset: AnyPreset, shapes: Shapes
-) -> dict[str, Value]:
-    """A method's settings that are neither the preset's nor follow from the budget."""
-    usual, _ = sized(name, preset, budget, shapes, allow_over=True)
-    changed = {key: value for key, value in had.items() if tables.table(usual)[key] != value}
-    for key in list(changed):
-        rest = {other: value for other, value in changed.items() if other != key}
-        fields = preset.method(name).fields | rest
-        method = tables.build(method_named(name), fields, name)
-        if method.budget_range(shapes) and tables.table(method.fit(budget, shapes)) == had:
-            changed = rest
-    return changed
 
 
 def part(kind: type[T], whole: object) -> T:

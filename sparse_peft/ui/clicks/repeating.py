@@ -67,7 +67,9 @@ def halved(desk: Desk, run_id: str) -> tuple[str, Choices]:
         preset,
         name=preset.name + CHANGED,
         shared=once_more.part(SharedDefaults, plan.shared),
-        training=once_more.part(TrainingDefaults, failed.training),
+        training=replace(
+            once_more.part(TrainingDefaults, failed.training), steps=preset.training.steps
+        ),
         methods={failed.method: MethodDefaults(failed.training.lr / 2, settings.fields)},
     )
     return comparison, Choices(
@@ -77,7 +79,7 @@ def halved(desk: Desk, run_id: str) -> tuple[str, Choices]:
         preset=recipe,
         methods=(failed.method,),
         budget=plan.budget,
-        steps=None,
+        steps=failed.training.steps,
         prompts=plan.shared.prompts,
         seed=plan.shared.seed,
         train_seeds=sum(run.method == failed.method for run in plan.runs),

@@ -23,9 +23,9 @@ from sparse_peft.planning import (
     plan,
     preset_budget,
     read_plan,
-    same,
     sized,
 )
+from sparse_peft.planning.changes import repeats
 from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, MethodDefaults, Preset
 from sparse_peft.runs import client
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec
@@ -67,14 +67,14 @@ def submit(desk: Desk, chosen: Choices) -> str:
 def queued(desk: Desk, spec: ComparisonSpec, runs: list[RunSpec], content: AnyPlan) -> str:
     """The id of a planned comparison, now in the queue, or of the same one that is there."""
     with Store(desk.home) as store:
-        known = _under_way(store, desk.owner, content)
+        known = _under_way(store, desk.owner, runs, content)
         if known is None:
             store.submit(spec, runs)
     client.ensure_runner(desk.home)
     return known or spec.id
 
 
-def _under_way(store: Store, owner: str, content: AnyPlan) -> str | None:
+def _under_way(store: Store, owner: str, runs: list[RunSpec], content: AnyPlan) -> str | None:
     """The comparison of this person that does the same at this moment."""
     for comparison in reversed(store.comparisons(owner)):
         rows = store.runs(comparison)
@@ -83,7 +83,7 @@ def _under_way(store: Store, owner: str, content: AnyPlan) -> str | None:
         )
         if not begun or store.settled(comparison):
             continue
-        if same(read_plan(store.comparison(comparison)), content):
+        if repeats(store.home, read_plan(store.comparison(comparison)), content, runs):
             return comparison
     return None
 

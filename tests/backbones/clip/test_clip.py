@@ -1,6 +1,7 @@
 """A CLIP taken apart says what open_clip's own says, is tuned, and goes back to open_clip."""
 
 import json
+import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,9 @@ from torch import Tensor
 from sparse_peft.backbones.clip import model as clip
 from sparse_peft.backbones.clip import source as clip_source
 from sparse_peft.backbones.clip.model import Clip
+from sparse_peft.backbones.clip.names import CONFIG_NAME
 from sparse_peft.backbones.clip.outline import outline
-from sparse_peft.errors import BackboneError
+from sparse_peft.errors import BackboneError, SpecError
 from sparse_peft.methods.lora import LoRA
 from sparse_peft.methods.method import Method, Plan
 from sparse_peft.methods.so import SO
@@ -281,6 +283,14 @@ def test_a_damaged_file_is_refused_in_words(
     with pytest.raises(BackboneError, match=r"could not be loaded: .* Fetch it again") as refused:
         clip.load(clip_source.resolve(f"ViT-B-16@{tmp_path / name}"), CPU)
     assert "arbitrary code" not in str(refused.value)
+
+
+def test_a_configuration_that_is_damaged_meanwhile_is_said_as_it_is(tmp_path: Path) -> None:
+    shutil.copytree(clip_source.resolve("builtin").folder, tmp_path / "mine")
+    source = clip_source.resolve(str(tmp_path / "mine"))
+    (tmp_path / "mine" / CONFIG_NAME).write_text("{")
+    with pytest.raises(SpecError, match="not valid JSON"):
+        clip.load(source, CPU)
 
 
 def test_a_missing_tokenizer_is_an_error_in_words(

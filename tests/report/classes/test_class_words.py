@@ -122,6 +122,14 @@ def test_the_title_and_what_is_compared(finished: dict[str, Any]) -> None:
     )
 
 
+@pytest.mark.parametrize(("name", "start"), [("BMW", "BMW, "), ("my Cars", "My Cars, ")])
+def test_a_title_leaves_the_letters_of_a_name(
+    finished: dict[str, Any], name: str, start: str
+) -> None:
+    finished["dataset"]["title"] = name
+    assert words.title(finished).startswith(start)
+
+
 def test_caveats_say_what_is_not_known(finished: dict[str, Any]) -> None:
     said = caveats(finished)
     assert said[0] == "From three draws of the shots, each method trained on each once."

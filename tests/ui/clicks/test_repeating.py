@@ -98,6 +98,9 @@ def test_halved_means_this_method_alone_and_all_else_as_it_was(desk: Desk) -> No
     assert repeated.training == replace(old.training, lr=0.2)
     assert replace(repeated, training=old.training) == old
     assert again.preset == "quick, changed"
+    assert {(run.training.steps, run.preset_steps) for run in again.runs} == {
+        (9, plan.runs[0].preset_steps)
+    }
 
 
 def test_only_what_failed_in_training_is_mended(desk: Desk) -> None:

@@ -72,6 +72,12 @@ def test_once_it_has_ended_or_the_form_has_changed_it_is_another(desk: Desk) -> 
     assert starting.start(desk) != first
 
 
+def test_another_setting_of_a_method_is_another_comparison(desk: Desk) -> None:
+    first = started(desk, fields={"waveft": {"scaling": 10.0}})
+    assert started(desk, fields={"waveft": {"scaling": 20.0}}) != first
+    assert started(desk, fields={"waveft": {"scaling": 10.0}}) == first
+
+
 def test_another_person_who_asks_for_the_same_gets_their_own(desk: Desk) -> None:
     first = starting.start(desk)
     other = Desk(desk.studio, BOB)

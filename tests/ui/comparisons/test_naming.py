@@ -19,6 +19,8 @@ def test_a_comparison_is_called_by_its_noun_and_budget_until_it_has_a_name(tmp_p
         None,
         "Cat, 18,816 values",
     )
+    car = replace(content, shared=replace(content.shared, noun="BMW"))
+    assert naming.default(car) == "BMW, 18,816 values"
     naming.write(home, spec.id, "  Bello, älter  ")
     assert naming.name_of(home, spec.id) == "Bello, älter"
     naming.write(home, spec.id, " ")

@@ -76,6 +76,16 @@ def test_verdicts_against_each_column_that_can_be_chosen(
     assert "This link works in this browser only. To show others, send the report." in page.text
 
 
+def test_a_training_shorter_than_the_presets_is_told(
+    monkeypatch: pytest.MonkeyPatch, three: Opened
+) -> None:
+    early = "Trained for 200 of the preset's 250 steps"
+    assert early not in head(monkeypatch, three).text
+    for run in three.comparison["runs"]:
+        run["preset_steps"] = 250
+    assert head(monkeypatch, three).text.count(early) == 1
+
+
 def test_several_verdicts_stand_in_order_of_clarity(monkeypatch: pytest.MonkeyPatch) -> None:
     six = made(6)
     page = head(monkeypatch, six)

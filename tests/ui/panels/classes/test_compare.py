@@ -71,6 +71,18 @@ def test_a_chosen_reference_has_its_own_sentences(
     assert html.count("<li>") == sum(map(len, told))
 
 
+def test_a_training_shorter_than_the_presets_is_told(
+    three: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    early = "Trained for 200 of the preset's 250 steps (LoRA):"
+    comparison = deepcopy(three.comparison)
+    assert early not in words(board(heading, three, monkeypatch)[0])
+    for run in next(row for row in comparison["runs"] if row["method"] == "lora")["runs"]:
+        run["preset_steps"] = 250
+    html, _ = board(heading, replace(three, comparison=comparison), monkeypatch)
+    assert words(html).count(early) == 1
+
+
 def test_twelve_methods_and_twenty_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     twelve = made(12, classes=20, each=6, shots=2, seeds=(1,))
     html = everything(twelve, monkeypatch)
