@@ -23,11 +23,25 @@ class MethodDefaults:
     """What a preset says about one method."""
 
     lr: float
+    """at the preset's own budget"""
     fields: dict[str, int | float | str | bool | None] = field(default_factory=dict)
+    lr_exponent: float = 0.0
+    """at another budget the rate is lr * (budget / the preset's) ** lr_exponent"""
 
     def __post_init__(self) -> None:
         if not self.lr > 0:
             raise SpecError(f"lr is {self.lr}; use a number above 0.")
+        if not -1 <= self.lr_exponent <= 1:
+            raise SpecError(f"lr_exponent is {self.lr_exponent}; use a number from -1 to 1.")
+
+
+def rated(before: MethodDefaults | None, lr: float | None) -> MethodDefaults | None:
+    """What is said of a method, with a rate that a person gave, which holds at every budget.
+
+    Args:
+        lr: None leaves the rate as it was; where there was none, nobody gives one.
+    """
+    return before if lr is None else MethodDefaults(lr, before.fields if before else {})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from sparse_peft import tables
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.fields import settings
-from sparse_peft.presets import AnyPreset, all_presets
+from sparse_peft.presets import AnyPreset, MethodDefaults, all_presets
 from sparse_peft.tasks.fewshot.recipe import ClassTrainingDefaults
 
 
@@ -49,10 +49,15 @@ def _presets(options: argparse.Namespace) -> int:
         print(json.dumps([tables.table(preset) for preset in presets], indent=1))
         return 0
     for preset in presets:
-        rates = ", ".join(f"{name} lr {m.lr:g}" for name, m in sorted(preset.methods.items()))
+        rates = ", ".join(_rate(name, ours) for name, ours in sorted(preset.methods.items()))
         key = f"{preset.task:10} {preset.backbone:8} {preset.name:9}"
         print(f"{key} {_length(preset)}, {rates}")
     return 0
+
+
+def _rate(name: str, ours: MethodDefaults) -> str:
+    falls = f" * budget^{ours.lr_exponent:g}" if ours.lr_exponent else ""
+    return f"{name} lr {ours.lr:g}{falls}"
 
 
 def _length(preset: AnyPreset) -> str:

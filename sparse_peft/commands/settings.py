@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, get_type_hints
+from typing import TypeVar, get_type_hints
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
@@ -96,14 +96,12 @@ def _defaults(
     by_budget = sized_by(usual, shapes)
     for one in given:
         _check_field(one, kind, by_budget)
-    if before is None and all(one.field != LR for one in given):
-        preset.method(name)  # which refuses: nobody gives a rate
     hints = get_type_hints(kind) | {LR: float}
     values = {one.field: tables.spelled(hints[one.field], one.text) for one in given}
-    lr: Any = values.pop(LR, before.lr if before else None)
+    rate = {LR: values.pop(LR)} if LR in values else {}
     after = tables.build(kind, own | values, f"--set {name}")
-    rate = tables.build(MethodDefaults, {LR: lr}, f"--set {name}")
-    return replace(rate, fields=own if after == usual else own | values)
+    ours = tables.build(MethodDefaults, rate, f"--set {name}") if rate else preset.method(name)
+    return replace(ours, fields=own if after == usual else own | values)
 
 
 def _check_field(one: Typed, kind: MethodClass, by_budget: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.errors import UserError
 from sparse_peft.methods import method_named
 from sparse_peft.methods.method import Shapes
-from sparse_peft.planning import AnyPlan, PlannedRun, sized
+from sparse_peft.planning import AnyPlan, PlannedRun, rate, sized
 from sparse_peft.planning.changes import Value, changed_fields, sized_by
 from sparse_peft.planning.classes import PlannedClassRun
 from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, ClassesPreset, MethodDefaults
@@ -89,8 +89,9 @@ def _changed(
         return None
     if changed.keys() & set(sized_by(method, shapes)):
         return None  # which the command line leaves to the budget
-    rate = {} if before is not None and before.lr == lr else {"lr": lr}
-    given = (f"{name}.{field}={_spelled(value)}" for field, value in (rate | changed).items())
+    usual = before and rate(name, preset, budget, shapes)
+    typed: dict[str, Value] = changed if lr == usual else {"lr": lr, **changed}
+    given = (f"{name}.{field}={_spelled(value)}" for field, value in typed.items())
     return tuple(word for setting in given for word in ("--set", setting))
 
 

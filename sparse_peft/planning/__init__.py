@@ -6,6 +6,7 @@ from sparse_peft.planning.budget import (
     check_seed,
     lora_rank_one,
     preset_budget,
+    rate,
     sized,
     within,
 )
@@ -30,6 +31,6 @@ from sparse_peft.presets import MOST_SEED
 __all__ = [
     "MOST_SEED", "MOST_TRAIN_SEEDS", "STOPS_EACH_SIDE", "AnyPlan", "Choices", "ComparisonPlan",
     "PlannedRun", "budget_scale", "check", "check_seed", "lora_rank_one", "plan", "preset_budget",
-    "read_classes_plan", "read_plan", "read_subject_plan", "same", "sized", "subject_inputs",
-    "within",
+    "rate", "read_classes_plan", "read_plan", "read_subject_plan", "same", "sized",
+    "subject_inputs", "within",
 ]  # fmt: skip

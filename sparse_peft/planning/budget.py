@@ -54,6 +54,20 @@ def within(method: Method, budget: int, shapes: Shapes, *, allow_over: bool) -> 
     return method.fit(budget, shapes), False
 
 
+def rate(name: str, preset: AnyPreset, budget: int, shapes: Shapes) -> float:
+    """The learning rate of a method at a budget: the preset's, or what follows from it.
+
+    Two digits of it, as a person would type them; the preset's own as it stands.
+
+    Raises:
+        SpecError: the preset has none for the method.
+    """
+    ours, usual = preset.method(name), preset_budget(preset, shapes)
+    if budget == usual or not ours.lr_exponent:
+        return ours.lr
+    return float(f"{ours.lr * (budget / usual) ** ours.lr_exponent:.2g}")
+
+
 def check_seed(seed: int) -> None:
     """Return if it can be a seed; SpecError says why not."""
     if not 0 <= seed <= MOST_SEED:

@@ -20,6 +20,7 @@ from sparse_peft.planning.budget import (
     check_methods,
     check_seed,
     check_sizes,
+    rate,
     sized,
 )
 from sparse_peft.presets import MOST_SEED, ClassesPreset
@@ -245,7 +246,9 @@ def _train(
     preset = choices.preset
     method, over = sized(name, preset, budget, shapes, allow_over=choices.allow_over)
     shots, pictures = _learned(choices, shared)
-    training = class_training(preset, name, shots, choices.steps, seed, pictures)
+    training = class_training(
+        preset, rate(name, preset, budget, shapes), shots, choices.steps, seed, pictures
+    )
     footprint = method.footprint(shapes, Plan(training.steps, seed))
     run = PlannedClassRun(
         f"{name}-s{seed}", new_id(), name, training, method.knob(shapes), over, footprint,
@@ -267,7 +270,7 @@ def _learned(choices: ClassesChoices, shared: Classes) -> tuple[int, int]:
 
 def class_training(
     preset: ClassesPreset,
-    name: str,
+    lr: float,
     shots: int,
     steps: int | None,
     seed: int,
@@ -283,7 +286,5 @@ def class_training(
     for own in ("steps_per_shot", "epochs", "least_steps", "most_steps", "evaluations"):
         del defaults[own]
     wanted = preset.training.steps(shots, pictures) if steps is None else steps
-    training = ClassTraining(
-        lr=preset.method(name).lr, seed=seed, steps=wanted, preset=preset.name, **defaults
-    )
+    training = ClassTraining(lr=lr, seed=seed, steps=wanted, preset=preset.name, **defaults)
     return replace(training, sample_every=max(1, -(-wanted // preset.training.evaluations)))

@@ -16,6 +16,7 @@ from sparse_peft.planning.budget import (
     check_methods,
     check_seed,
     check_sizes,
+    rate,
     sized,
 )
 from sparse_peft.presets import Preset
@@ -166,7 +167,9 @@ def _train(
     defaults: dict[str, Any] = tables.table(preset.training)
     if choices.steps is not None:
         defaults["steps"] = choices.steps
-    training = Training(lr=preset.method(name).lr, seed=seed, preset=preset.name, **defaults)
+    training = Training(
+        lr=rate(name, preset, budget, shapes), seed=seed, preset=preset.name, **defaults
+    )
     footprint = method.footprint(shapes, Plan(training.steps, seed))
     label = name if repeat == 0 else f"{name}-{repeat + 1}"
     run = PlannedRun(

@@ -14,9 +14,16 @@ from sparse_peft.backbones.vision.shapes import Outline
 from sparse_peft.backbones.vision.view import View
 from sparse_peft.data.labelled import Labelled
 from sparse_peft.errors import UserError
-from sparse_peft.planning import lora_rank_one, read_classes_plan, read_plan, read_subject_plan
+from sparse_peft.planning import (
+    lora_rank_one,
+    preset_budget,
+    read_classes_plan,
+    read_plan,
+    read_subject_plan,
+)
 from sparse_peft.planning.classes import ClassesChoices, check, plan
 from sparse_peft.planning.kept import same
+from sparse_peft.presets import MethodDefaults
 from sparse_peft.tasks.fewshot.recipe import ClassPrepareSettings, ClassTrainSettings
 from tests.labelled_sets import small_set
 
@@ -56,6 +63,17 @@ def test_one_prepare_run_and_a_training_for_each_method_and_draw(
     assert [run.training.seed for run in content.runs] == [1, 2, 3, 1, 2, 3]
     assert content.shared.seeds == (1, 2, 3)
     assert content.references == ("zeroshot",)
+
+
+def test_a_rate_that_follows_the_budget_does_so_here_too(
+    choices: ClassesChoices, tmp_path: Path
+) -> None:
+    methods = {"lora": MethodDefaults(6e-3, {}, -0.5), "so": MethodDefaults(1e-2)}
+    preset = replace(choices.preset, methods=methods)
+    shapes = sources.shapes(choices.source, preset.shared.targets)
+    four = replace(choices, preset=preset, budget=4 * preset_budget(preset, shapes))
+    content = plan(four, tmp_path / "home")[2]
+    assert [run.training.lr for run in content.runs] == 3 * [3e-3] + 3 * [1e-2]
 
 
 def test_zero_shot_is_there_whether_it_was_named_or_not(

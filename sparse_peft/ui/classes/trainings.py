@@ -21,7 +21,7 @@ def training(chosen: Chosen, name: str) -> ClassTrainSettings:
     method = tables.build(method_named(name), fields, f"preset {preset.name}")
     fitted, over = within(method, chosen.budget, shapes, allow_over=True)
     shots, pictures = draft.classes.shots, counting.learned(draft.classes)
-    once = class_training(preset, name, shots, draft.steps, draft.seed, pictures)
+    once = class_training(preset, chosen.rate(name), shots, draft.steps, draft.seed, pictures)
     return ClassTrainSettings(
         shared(preset, draft.classes, chosen.source.id, draft.seed), once, name,
         tables.table(fitted), chosen.budget, over,

@@ -10,7 +10,7 @@ from sparse_peft.backbones import source as sources
 from sparse_peft.backbones.source import Source
 from sparse_peft.errors import BackboneError, RunError
 from sparse_peft.methods.method import Shapes
-from sparse_peft.planning import AnyPlan, PlannedRun
+from sparse_peft.planning import AnyPlan, PlannedRun, rate
 from sparse_peft.planning.changes import changed_fields
 from sparse_peft.planning.classes import PlannedClassRun
 from sparse_peft.presets import CHANGED, AnyPreset
@@ -82,12 +82,16 @@ def methods_laid(
         for name, had in fields.items()
         if name in preset.methods
     }
-    usual = {name: preset.methods[name].lr for name in first if name in preset.methods}
+    scale = dials.scale(preset.lora_ranks, shapes)
+    stop = nearest(scale, plan.budget)
+    usual = {
+        name: rate(name, preset, scale[stop], shapes) for name in first if name in preset.methods
+    }
     rates = {name: run.training.lr for name, run in first.items()}
     return {
         "backbone": plan.backbone,
         "preset": preset.name,
-        "stop": nearest(dials.scale(preset.lora_ranks, shapes), plan.budget),
+        "stop": stop,
         "methods": tuple(first),
         "over": tuple(name for name, run in first.items() if run.over_budget),
         "fields": {name: own for name, own in changed.items() if own},

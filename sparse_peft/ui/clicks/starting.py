@@ -26,7 +26,7 @@ from sparse_peft.planning import (
     sized,
 )
 from sparse_peft.planning.changes import repeats
-from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, MethodDefaults, Preset
+from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, MethodDefaults, Preset, rated
 from sparse_peft.runs import client
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec
 from sparse_peft.runs.store import Store
@@ -213,18 +213,18 @@ def _changed(name: str, draft: Draft, preset: AnyPreset) -> MethodDefaults | Non
     """A method's defaults, the draft's in place of the preset's; None: nobody gives a rate."""
     with at("methods", "methods"):
         kind, before = method_named(name), preset.methods.get(name)
-    lr = draft.lr.get(name, before.lr if before else None)
-    if lr is None:
+    with at(f"{name}.lr", "methods"):
+        ours = rated(before, draft.lr.get(name))
+    if ours is None:
         return None
-    fields = dict(before.fields) if before else {}
+    fields = dict(ours.fields)
     usual = tables.table(tables.build(kind, fields, kind.label))
     for field, value in draft.fields.get(name, {}).items():
         if field not in usual or usual[field] != value:
             fields[field] = value
             with at(f"{name}.{field}", "methods"):
                 tables.build(kind, fields, kind.label)
-    with at(f"{name}.lr", "methods"):
-        return MethodDefaults(lr, fields)
+    return replace(ours, fields=fields)
 
 
 def budget_of(draft: Draft, preset: AnyPreset, shapes: Shapes) -> int:

@@ -11,8 +11,8 @@ from sparse_peft.data.words.prompts import PROMPTS
 from sparse_peft.errors import UserError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Plan
-from sparse_peft.planning import within
-from sparse_peft.presets import AnyPreset, ClassesPreset, MethodDefaults, Preset
+from sparse_peft.planning import rate, within
+from sparse_peft.presets import AnyPreset, ClassesPreset, Preset, rated
 from sparse_peft.report.marks import HUES
 from sparse_peft.tasks.dreambooth.recipe import Shared, Training, TrainSettings
 from sparse_peft.ui.classes import backbones as clips
@@ -62,6 +62,18 @@ class Chosen:
     def taking_part(self) -> tuple[str, ...]:
         """The methods that Start would train, as they were ticked."""
         return tuple(name for name in self.draft.methods if takes_part(self, name))
+
+    def rate(self, name: str) -> float:
+        """A method's learning rate at this budget; it has one."""
+        return self._rate(name, self.preset)
+
+    def usual_rate(self, name: str) -> float:
+        """The preset's as it comes, at this budget; it has one."""
+        return self._rate(name, self.plain)
+
+    def _rate(self, name: str, preset: AnyPreset) -> float:
+        shapes = dials.shapes_of(self.source, preset.shared.targets).shapes
+        return rate(name, preset, self.budget, shapes)
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -154,11 +166,9 @@ def with_changes(preset: P, draft: Draft) -> P:
     """The preset with the learning rates and settings that a person changed."""
     methods = dict(preset.methods)
     for name in ordered():
-        before = methods.get(name)
-        lr = draft.lr.get(name, before.lr if before else None)
-        if lr is not None:
-            fields = (before.fields if before else {}) | draft.fields.get(name, {})
-            methods[name] = MethodDefaults(lr, fields)
+        ours = rated(methods.get(name), draft.lr.get(name))
+        if ours is not None:
+            methods[name] = replace(ours, fields=ours.fields | draft.fields.get(name, {}))
     return replace(preset, methods=methods)
 
 
@@ -175,7 +185,7 @@ def _training(chosen: Chosen, name: str) -> TrainSettings:
     kind = all_methods()[name]
     method = tables.build(kind, preset.method(name).fields, kind.label)
     fitted, over = within(method, chosen.budget, shapes, allow_over=True)
-    training = Training(lr=preset.method(name).lr, seed=draft.seed, preset=preset.name, **defaults)
+    training = Training(lr=chosen.rate(name), seed=draft.seed, preset=preset.name, **defaults)
     return TrainSettings(
         shared(preset, draft, chosen.source.id), training, name, tables.table(fitted),
         chosen.budget, over,

@@ -20,8 +20,9 @@ from sparse_peft.ui.desk.desk import Desk
 from sparse_peft.ui.panels.methods import board as methods
 from sparse_peft.ui.panels.methods import cards
 from sparse_peft.ui.panels.methods import rest as methods_rest
+from sparse_peft.ui.panels.methods import settings as settings_form
 from tests.planned import write_preset
-from tests.ui.own_desk import own_desk
+from tests.ui.own_desk import own_desk, quick_presets
 
 HERE = Path(methods.__file__).parent
 SDXL = "stabilityai/stable-diffusion-xl-base-1.0"
@@ -220,6 +221,26 @@ def test_a_method_without_a_learning_rate_asks_for_one(desk: Desk, tmp_path: Pat
     assert "Start 2 runs" in text(start(desk))
     desk.change(lr={"so": 0.1})
     assert 'data-state="on"' in card(desk, "so")
+
+
+def test_a_rate_that_follows_the_budget_is_shown_with_the_presets_own(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = ("[methods.waveft]\nlr = 1e-2", "[methods.waveft]\nlr = 6e-4\nlr_exponent = -0.5")
+    quick_presets(tmp_path / "falling", monkeypatch, falling)
+
+    def rate(name: str) -> tuple[str, str]:
+        found = re.search(rf'(?s)<input[^>]*id="methods-{name}-lr"[^>]*>.*?</small>', html(desk))
+        assert found
+        return found[0].split('value="')[1].split('"')[0], text(found[0])
+
+    assert rate("waveft") == ("0.0006", settings_form.NOT_YOURS)
+    desk.change(stop=32)  # four times LoRA at rank 1, which is this preset's budget
+    assert rate("lora") == ("0.01", settings_form.NOT_YOURS)
+    hint = "the preset's is 0.0003 at this budget, 0.0006 at its own"
+    assert rate("waveft") == ("0.0003", hint)
+    desk.change(lr={"waveft": 2e-3})
+    assert rate("waveft") == ("0.002", hint)
 
 
 def test_what_a_person_typed_is_no_html(desk: Desk) -> None:

@@ -82,13 +82,14 @@ def _method(chosen: Chosen, name: str, errors: Mapping[str, str]) -> str:
 
 def _rate(chosen: Chosen, name: str, errors: Mapping[str, str]) -> str:
     preset = chosen.plain.methods.get(name)
-    ours = chosen.preset.methods.get(name)
     not_yours = NOT_YOURS if chosen.draft.task == "dreambooth" else NOT_YOUR_CLASSES
-    hint = not_yours if preset else "this preset has none for it"
-    if preset and ours and ours.lr != preset.lr:
-        hint = f"the preset's is {preset.lr:g}"
-    value = f"{ours.lr:g}" if ours else ""
-    return _text(f"{name}.lr", "Learning rate", value, hint, errors)
+    ours = chosen.rate(name) if name in chosen.preset.methods else None
+    hint = "this preset has none for it"
+    if preset:
+        usual = chosen.usual_rate(name)
+        moved = f" at this budget, {preset.lr:g} at its own" if usual != preset.lr else ""
+        hint = f"the preset's is {usual:g}{moved}" if moved or ours != usual else not_yours
+    return _text(f"{name}.lr", "Learning rate", "" if ours is None else f"{ours:g}", hint, errors)
 
 
 def _sized(chosen: Chosen, name: str, setting: Setting) -> str:
