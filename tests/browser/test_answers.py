@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import APIResponse, Browser, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Page, Response, Route, expect
 
 from benchmarks.browser import Served
 from sparse_peft.files import Lock
@@ -14,7 +14,8 @@ from tests.browser import steps
 from tests.browser.conftest import Person
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-LATE_MS = 1500  # longer than an answer takes
+ANSWERS = "**/gradio_api/run/predict*"
+DRAWN_MS = 1500  # longer than drawing an answer takes
 
 
 @pytest.fixture
@@ -63,7 +64,11 @@ def test_a_state_that_comes_back_between_two_pulses_is_drawn(
     assert person.complaints == []
 
 
-def test_a_late_answer_is_not_drawn_over_that_to_a_later_question(
+def asks_again(response: Response) -> bool:
+    return '"look"' in (response.request.post_data or "")
+
+
+def test_a_late_answer_does_not_stay_drawn_over_that_to_a_later_question(
     browser: Browser, served: Served
 ) -> None:
     person = Person(browser, served.url)
@@ -76,20 +81,22 @@ def test_a_late_answer_is_not_drawn_over_that_to_a_later_question(
         else:
             late.append((route, route.fetch()))
 
-    page.route("**/gradio_api/run/predict*", answer)
+    page.route(ANSWERS, answer)
     ticks = page.locator(".methods-tick input")
     before = [tick.is_checked() for tick in ticks.all()]
-    for tick in (0, 1):
-        ticks.nth(tick).click(force=True)
-    page.wait_for_timeout(LATE_MS)
-    [(route, answered)] = late
-    route.fulfill(response=answered)
-    page.wait_for_timeout(LATE_MS)
     wanted = [not before[0], not before[1], *before[2:]]
+    ticks.nth(0).click(force=True)
+    with page.expect_response(ANSWERS):  # to the second question, when the page gives up the first
+        ticks.nth(1).click(force=True)
+    page.wait_for_timeout(DRAWN_MS)
+    [(route, answered)] = late
+    with page.expect_response(asks_again):
+        route.fulfill(response=answered)
+    page.wait_for_timeout(DRAWN_MS)
     assert [tick.is_checked() for tick in ticks.all()] == wanted
     page.reload()
     expect(page.locator("#board-methods [data-do=start]")).to_be_visible()
     assert [tick.is_checked() for tick in ticks.all()] == wanted
-    page.unroute("**/gradio_api/run/predict*")
+    page.unroute(ANSWERS)
     person.context.close()
     assert person.complaints == []

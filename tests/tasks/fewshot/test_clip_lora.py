@@ -175,7 +175,7 @@ def test_dropout_is_on_the_input_of_the_branch_alone_and_its_own_for_each(made: 
 
 def test_the_preset_is_the_published_recipe() -> None:
     preset = presets.preset("clip-lora", "fewshot", "clip")
-    training = class_training(preset, "lora", shots=4, steps=None, seed=1)
+    training = class_training(preset, preset.method("lora").lr, shots=4, steps=None, seed=1)
     assert (training.steps, training.batch_size, training.max_grad_norm) == (2000, 32, None)
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.AdamW([parameter], lr=LR)

@@ -1,9 +1,9 @@
 /* Asking the server, one question of a page at a time: as they were asked, so they are done, and no
-   answer is drawn over that to a later question. The answer's turn is told when all of it is drawn. */
+   answer stays drawn over that to a later question. The answer's turn is told when all of it is drawn. */
 (() => {
   const PATIENCE_MS = 10000;  // an answer may be lost
   const waiting = [];
-  let turn = 0, timer = 0;
+  let turn = 0, timer = 0, overtaken = false;
   const next = () => {
     clearTimeout(timer);
     const { trigger, detail, sent } = waiting.shift() ?? {};
@@ -21,7 +21,13 @@
     waiting.push({ trigger, detail: { ...detail, about: studio.about }, sent });
     if (!timer) next();
   };
-  studio.answered = (answered) => { if (timer && answered === turn) next(); };
+  studio.answered = (answered) => {
+    overtaken ||= answered < turn;  // given up, and there at last: drawn over what came since
+    if (timer && answered === turn) next();
+    if (!overtaken || timer) return;
+    overtaken = false;
+    studio.look();
+  };
   studio.unask = () => {
     clearTimeout(timer);
     timer = waiting.length = 0;

@@ -2,7 +2,6 @@
 (() => {
   const BACK_MS = 5000, DEAF_MS = 6000;
   const LOST = "Connection lost. Training goes on.";
-  const ALL = ["strip", "heading", "matrix", "numbers", "history", "switch", "pictures", "classes", "methods"];
   let failed = 0, deaf = 0;
   /* Kept with the address, because Gradio may load the page again by itself before we are back. */
   const note = (lost) => {
@@ -24,7 +23,7 @@
     if (studio.lost) studio.tell("Back. Nothing was lost.", BACK_MS);
     note("");
     deaf = setTimeout(() => location.reload(), DEAF_MS);  // a server deaf to acts has another page
-    studio.look(ALL);
+    studio.look();
     return true;
   };
   studio.heard = () => clearTimeout(deaf);

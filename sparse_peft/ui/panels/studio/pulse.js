@@ -1,8 +1,9 @@
 /* The pulse: what has moved since it was drawn is drawn anew, and what has become of runs is said. */
 (() => {
   const BUSY_MS = 1000, CALM_MS = 5000, PATIENCE_MS = 8000;
+  const ALL = ["strip", "heading", "matrix", "numbers", "history", "switch", "pictures", "classes", "methods"];
   let seen = null, timer = 0, beating = false;
-  studio.look = (panels) => {
+  studio.look = (panels = ALL) => {
     const wanted = panels.filter((panel) => panel !== "history");
     if (wanted.length < panels.length) studio.historyAgain?.();
     if (wanted.length) studio.act(studio.boards.strip.trigger, { do: "look", panels: wanted });
