@@ -17,15 +17,15 @@ BINS = 15  # of the calibration error, of equal width
 class Answers:
     """Predictions for the test pictures of one draw; two with equal content are equal."""
 
-    place: Int[np.ndarray, "M"]
+    place: Int[np.ndarray, " M"]
     """of each picture in the data set, each once"""
-    label: Int[np.ndarray, "M"]
-    predicted: Int[np.ndarray, "M"]
-    confidence: Float[np.ndarray, "M"]
+    label: Int[np.ndarray, " M"]
+    predicted: Int[np.ndarray, " M"]
+    confidence: Float[np.ndarray, " M"]
     """probability of the predicted class"""
 
     @cached_property
-    def right(self) -> Bool[np.ndarray, "M"]:
+    def right(self) -> Bool[np.ndarray, " M"]:
         """Which pictures were recognised."""
         return np.asarray(self.label == self.predicted)
 
@@ -85,7 +85,7 @@ def confusion(row: Row, classes: int) -> Int[np.ndarray, "K K"]:
     return np.asarray(confusion_matrix(label, predicted, labels=np.arange(classes)))
 
 
-def bins(confidence: Float[np.ndarray, "M"]) -> Int[np.ndarray, "M"]:
+def bins(confidence: Float[np.ndarray, " M"]) -> Int[np.ndarray, " M"]:
     """The bin of each confidence, its upper end included, as scikit-learn has them."""
     edges = np.linspace(0.0, 1.0, BINS + 1)
     return np.asarray(np.searchsorted(edges[1:-1], confidence))

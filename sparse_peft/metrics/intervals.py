@@ -60,7 +60,7 @@ def effective_count(values: Float[np.ndarray, "P S"]) -> int:
 
 def hierarchical_means(
     values: Float[np.ndarray, "P S"], resamples: int = RESAMPLES
-) -> Float[np.ndarray, "B"]:
+) -> Float[np.ndarray, " B"]:
     """Bootstrap means: P prompts with replacement, then S seeds within each drawn prompt."""
     prompts, seeds = values.shape
     rng = np.random.default_rng(SEED)

@@ -26,7 +26,7 @@ MOST_RESAMPLES, LEAST_RESAMPLES = 1_000, 100
 ANSWERS_AT_ONCE = 2e7  # over all resamples: under a second
 KEPT = 128  # rows: a page that follows a training asks for the same again and again
 
-Weights = Float[np.ndarray, "M"]
+Weights = Float[np.ndarray, " M"]
 
 
 def resamples(answers: int) -> int:
@@ -100,7 +100,7 @@ def weighted_calibration_error(answers: Answers, weights: Weights) -> float:
 
 
 @lru_cache(maxsize=KEPT)
-def _bins(answers: Answers) -> Int[np.ndarray, "M"]:
+def _bins(answers: Answers) -> Int[np.ndarray, " M"]:
     return said.bins(answers.confidence)
 
 
@@ -121,7 +121,7 @@ def _recomputed(
     return spread_of(values, float(np.var(means, ddof=1)), len(union))
 
 
-def _influence(row: Row, slopes: Float[np.ndarray, "S"]) -> Float[np.ndarray, "U"]:
+def _influence(row: Row, slopes: Float[np.ndarray, " S"]) -> Float[np.ndarray, " U"]:
     """How each picture moves an average over draws of what has these slopes in accuracy."""
     union, at = _union(row)
     found = np.zeros(len(union))
@@ -131,7 +131,7 @@ def _influence(row: Row, slopes: Float[np.ndarray, "S"]) -> Float[np.ndarray, "U
     return found
 
 
-def _union(row: Row) -> tuple[Int[np.ndarray, "U"], Sequence[Int[np.ndarray, "_"]]]:
+def _union(row: Row) -> tuple[Int[np.ndarray, " U"], Sequence[Int[np.ndarray, " _"]]]:
     """Every test picture once, and where those of each draw stand among them."""
     union = np.unique(np.concatenate([answers.place for answers in row]))
     return union, [np.searchsorted(union, answers.place) for answers in row]

@@ -98,7 +98,7 @@ def _tested_bytes(
     return Interval(mean, float(low), float(high)), honest_p(beyond, prompts)
 
 
-def _paired_means(gap: Float[np.ndarray, "R P"]) -> Float[np.ndarray, "B"]:
+def _paired_means(gap: Float[np.ndarray, "R P"]) -> Float[np.ndarray, " B"]:
     """Bootstrap means: prompts are drawn again, and training seeds where there are several."""
     trainings, prompts = gap.shape
     rng = np.random.default_rng(SEED)

@@ -42,7 +42,7 @@ def prompt_fidelity(
     return np.asarray(np.einsum("psd,pd->ps", _wide(samples), _wide(prompts)))
 
 
-def diversity(samples: Float[np.ndarray, "P S D"]) -> Float[np.ndarray, "P"] | None:
+def diversity(samples: Float[np.ndarray, "P S D"]) -> Float[np.ndarray, " P"] | None:
     """Mean pairwise 1 - cosine within each prompt; None with fewer than 3 seeds."""
     seeds = samples.shape[1]
     if seeds < SEEDS_FOR_DIVERSITY:

@@ -17,8 +17,8 @@ from sparse_peft.metrics.intervals import LEVEL, Interval, student_quantile
 
 MOST_DF = 1_000  # beyond it t is normal to three digits
 
-Places = Sequence[Int[np.ndarray, "_"]]  # of the test pictures, draw by draw
-Values = Sequence[Float[np.ndarray, "_"] | Bool[np.ndarray, "_"]]
+Places = Sequence[Int[np.ndarray, " _"]]  # of the test pictures, draw by draw
+Values = Sequence[Float[np.ndarray, " _"] | Bool[np.ndarray, " _"]]
 
 
 class Spread(NamedTuple):
@@ -53,7 +53,7 @@ class Spread(NamedTuple):
         return -student_quantile((1.0 - LEVEL) / 2.0, self.df)
 
 
-def spread_of(values: Float[np.ndarray, "S"], by_pictures: float, pictures: int) -> Spread:
+def spread_of(values: Float[np.ndarray, " S"], by_pictures: float, pictures: int) -> Spread:
     """The spread of an average over draws.
 
     Args:
@@ -75,7 +75,7 @@ def mean_spread(places: Places, values: Values) -> Spread:
 
 
 def spreads(
-    places: Places, values: Values, groups: Sequence[Int[np.ndarray, "_"]], number: int
+    places: Places, values: Values, groups: Sequence[Int[np.ndarray, " _"]], number: int
 ) -> list[Spread | None]:
     """`mean_spread` of each group of pictures; None for a group without any.
 

@@ -5,7 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -176,10 +176,10 @@ def _move(
     attachment: Attachment,
     optimizer: torch.optim.Optimizer,
     max_grad_norm: float | None,
-    scaler: "torch.amp.GradScaler | None",
+    scaler: "torch.amp.grad_scaler.GradScaler | None",
 ) -> None:
     """One step of the optimizer, left out where scaled gradients overflowed."""
-    scaled = _Scaled(attachment.leaves(), optimizer)
+    scaled = cast(torch.optim.Optimizer, _Scaled(attachment.leaves(), optimizer))
     if scaler is not None:
         scaler.unscale_(scaled)
     if max_grad_norm is not None:

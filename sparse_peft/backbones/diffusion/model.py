@@ -91,7 +91,7 @@ class Diffusion:
         self,
         latents: Float[Tensor, "B C h w"],
         noise: Float[Tensor, "B C h w"],
-        timesteps: Int[Tensor, "B"],
+        timesteps: Int[Tensor, " B"],
     ) -> tuple[Float[Tensor, "B C h w"], Float[Tensor, "B C h w"]]:
         """The noisy latents, and what the UNet should predict for them by `scheduler.config`."""
         noisy = self.schedule.add_noise(latents, noise, timesteps)
@@ -105,7 +105,7 @@ class Diffusion:
             "epsilon and v_prediction can be trained."
         )
 
-    def signal_to_noise(self, timesteps: Int[Tensor, "B"]) -> Float[Tensor, "B"]:
+    def signal_to_noise(self, timesteps: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
         """Signal-to-noise ratio at each timestep; 0 at the last one of a zero-terminal schedule."""
         alphas: Tensor = self.schedule.alphas_cumprod.to(timesteps.device)[timesteps]
         return alphas / (1 - alphas)
@@ -113,7 +113,7 @@ class Diffusion:
     def predict(
         self,
         noisy: Float[Tensor, "B C h w"],
-        timesteps: Int[Tensor, "B"],
+        timesteps: Int[Tensor, " B"],
         conditioning: Mapping[str, Tensor],
     ) -> Float[Tensor, "B C h w"]:
         """The UNet's prediction; for SDXL `conditioning` also holds "pooled" and "time_ids"."""

@@ -32,7 +32,7 @@ DEVICE_ENTRIES = 2**22
 
 
 def plain_update(
-    a: Float[Tensor, "P in k"], b: Float[Tensor, "P out k"], competition: Competition
+    a: Float[Tensor, " P in k"], b: Float[Tensor, "P out k"], competition: Competition
 ) -> Float[Tensor, "out in"]:
     """The update S as the formulas say it, with autograd's derivative: slow, and the measure."""
     near, far = torch.linalg.vector_norm(b[:, :, None] - a[:, None], dim=-1).unbind()
@@ -71,7 +71,7 @@ def rounds_products(device: torch.device) -> bool:
     return library.matmul.fp32_precision in ("tf32", "bf16")
 
 
-def _thin(a: Float[Tensor, "P in k"], b: Float[Tensor, "P out k"]) -> _Thin:
+def _thin(a: Float[Tensor, " P in k"], b: Float[Tensor, "P out k"]) -> _Thin:
     middle = a.mean(1, keepdim=True)
     a, b = (a - middle) * ALPHA, (b - middle) * ALPHA
     (squares_a, ones_a), (squares_b, ones_b) = (
@@ -120,7 +120,7 @@ def _distances(thin: _Thin, slab: int, rows: slice, distances: Tensor, direction
 
 @torch.no_grad()
 def kernel_merge(
-    a: Float[Tensor, "P in k"], b: Float[Tensor, "P out k"]
+    a: Float[Tensor, " P in k"], b: Float[Tensor, "P out k"]
 ) -> Float[Tensor, "out in"]:
     """The full matrix W of two thin factors; its rank is not bounded by theirs."""
     with torch.autocast(a.device.type, enabled=False):
@@ -138,7 +138,7 @@ def kernel_merge(
 
 @torch.no_grad()
 def sparse_update(
-    a: Float[Tensor, "P in k"],
+    a: Float[Tensor, " P in k"],
     b: Float[Tensor, "P out k"],
     competition: Competition,
     onto: Float[Tensor, "out in"] | None = None,
@@ -190,13 +190,13 @@ def _put(part: Tensor, factors: Tensor, onto: Tensor | None, rows: slice, where:
 
 @torch.no_grad()
 def kernel_gradients(
-    a: Float[Tensor, "P in k"],
+    a: Float[Tensor, " P in k"],
     b: Float[Tensor, "P out k"],
     competition: Competition,
     threshold: Float[Tensor, ""],
     gradient: Float[Tensor, "out in"],
     onto: Float[Tensor, "out in"] | None = None,
-) -> tuple[Float[Tensor, "P in k"], Float[Tensor, "P out k"]]:
+) -> tuple[Float[Tensor, " P in k"], Float[Tensor, "P out k"]]:
     """Gradients of both factors from that of S, which is overwritten with `sparse_update`'s result.
 
     Args:

@@ -47,9 +47,9 @@ class DreamBooth:
         self,
         latents: Float[Tensor, "B C h w"],
         noise: Float[Tensor, "B C h w"],
-        timesteps: Int[Tensor, "B"],
+        timesteps: Int[Tensor, " B"],
         conditioning: Conditioning,
-    ) -> Float[Tensor, "B"]:
+    ) -> Float[Tensor, " B"]:
         device = self.backbone.device
         timesteps = timesteps.to(device)
         noisy, target = self.backbone.add_noise(latents, noise.to(device), timesteps)
@@ -57,7 +57,7 @@ class DreamBooth:
         errors = (prediction - target).square().mean((1, 2, 3))
         return errors if self.training.snr_gamma is None else errors * self._weights(timesteps)
 
-    def _weights(self, timesteps: Int[Tensor, "B"]) -> Float[Tensor, "B"]:
+    def _weights(self, timesteps: Int[Tensor, " B"]) -> Float[Tensor, " B"]:
         gamma = self.training.snr_gamma
         assert gamma is not None
         ratio = self.backbone.signal_to_noise(timesteps)

@@ -219,7 +219,7 @@ def factor_shapes(
     return (*fused, SLABS, into, half), (*fused, SLABS, out // splits, half)
 
 
-def drop_path(y: Float[Tensor, "samples *rest"], share: float) -> Float[Tensor, "samples *rest"]:
+def drop_path(y: Float[Tensor, " samples *rest"], share: float) -> Float[Tensor, " samples *rest"]:
     """Zero for a random share of the samples; the others grow so that the mean stays.
 
     Source: Huang et al. 2016, arXiv:1603.09382, as timm's `DropPath` has it.

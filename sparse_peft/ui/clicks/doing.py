@@ -12,6 +12,7 @@ from sparse_peft.planning.classes import ClassesPlan
 from sparse_peft.runs import client
 from sparse_peft.runs.run import RunDirectory
 from sparse_peft.runs.store import Store
+from sparse_peft.tasks import job
 from sparse_peft.ui.classes import repeating as class_repeating
 from sparse_peft.ui.classes import starting as class_starting
 from sparse_peft.ui.classes.compare import merging as compare_merging
@@ -104,7 +105,7 @@ def stop(desk: Desk, asked: Stop) -> Answer:
     return Answer(STATES, said=f"Stopping. {kept}")
 
 
-def _wish(asked: Stop) -> "client.Stop":
+def _wish(asked: Stop) -> job.Stop:
     return "keep" if asked.keep else "discard"
 
 
