@@ -153,6 +153,7 @@ def test_only_the_factors_are_trained_and_they_learn_without_a_gradient_of_the_i
     assert len(names) == 4
     assert all("snell_" in name for name in names)
     assert not inputs().requires_grad
+    torch.manual_seed(0)  # a path may be dropped for both samples: one time in fifty
     model(inputs()).square().sum().backward()
     assert all(param.grad.abs().max() > 0 for param in trained(model))
 
