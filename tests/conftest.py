@@ -1,4 +1,4 @@
-"""What the markers mean, and how many cores a test has."""
+"""What the markers mean, how many cores a test has, and what it draws."""
 
 import os
 
@@ -12,6 +12,12 @@ def pytest_configure() -> None:
     """Tests that run side by side share the cores, rather than each asking for all of them."""
     beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     torch.set_num_threads(max(1, torch.get_num_threads() // beside))
+
+
+@pytest.fixture(autouse=True)
+def same_draws() -> None:
+    """What a test draws from torch's own generator does not depend on those before it."""
+    torch.manual_seed(0)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
