@@ -1,9 +1,10 @@
 """Presets: complete recipes, keyed by task, backbone family and name, one TOML file each."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar, overload
 
 from sparse_peft import tables
 from sparse_peft.errors import SpecError
@@ -155,6 +156,16 @@ def _change(table: dict[str, Any], own: OfDataset) -> None:
 
 
 AnyPreset = Preset | ClassesPreset
+P = TypeVar("P", bound=AnyPreset)
+
+
+def changed(preset: P, methods: Mapping[str, MethodDefaults]) -> P:
+    """The preset with these in place of what it says of them; its name tells if they differ."""
+    if all(preset.methods.get(name) == ours for name, ours in methods.items()):
+        return preset
+    return replace(preset, name=preset.name + CHANGED, methods={**preset.methods, **methods})
+
+
 _TASKS: dict[str, type[AnyPreset]] = {"dreambooth": Preset, "fewshot": ClassesPreset}
 
 

@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar, get_type_hints
+from typing import get_type_hints
 
 from sparse_peft import tables
 from sparse_peft.backbones import source as sources
@@ -15,12 +15,10 @@ from sparse_peft.methods.fields import settings
 from sparse_peft.methods.method import MethodClass, Shapes
 from sparse_peft.planning.changes import sized_by
 from sparse_peft.planning.classes import REFERENCES
-from sparse_peft.presets import CHANGED, ClassesPreset, MethodDefaults, Preset
+from sparse_peft.presets import AnyPreset, MethodDefaults, P, changed
 
 LR = "lr"  # as in a preset: beside a method's own fields, not among them
 FORM = re.compile(r"\s*(\w+)\.(\w+)\s*=\s*(.*?)\s*", re.DOTALL)
-
-P = TypeVar("P", Preset, ClassesPreset)
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,7 @@ def applied(preset: P, given: Sequence[Typed], methods: Sequence[str], source: S
     for name in dict.fromkeys(one.method for one in given):
         own = [one for one in given if one.method == name]
         made[name] = _defaults(method_named(name), own, preset, shapes)
-    if all(preset.methods.get(name) == defaults for name, defaults in made.items()):
-        return preset
-    return replace(preset, name=preset.name + CHANGED, methods=preset.methods | made)
+    return changed(preset, made)
 
 
 def _check_methods(given: Sequence[Typed], methods: Sequence[str]) -> None:
@@ -87,7 +83,7 @@ def _check_methods(given: Sequence[Typed], methods: Sequence[str]) -> None:
 
 
 def _defaults(
-    kind: MethodClass, given: Sequence[Typed], preset: Preset | ClassesPreset, shapes: Shapes
+    kind: MethodClass, given: Sequence[Typed], preset: AnyPreset, shapes: Shapes
 ) -> MethodDefaults:
     """What the preset says of a method, with what was typed."""
     name, before = kind.name, preset.methods.get(kind.name)

@@ -18,11 +18,16 @@ Value = int | float | str | bool | None
 def sized_by(method: Method, shapes: Shapes) -> tuple[str, ...]:
     """The fields that the budget sets: those that differ from one end of its scale to the other."""
     scale = budget_scale(shapes)
-    first, last = (
-        tables.table(within(method, budget, shapes, allow_over=True)[0])
-        for budget in (scale[0], scale[-1])
+    least, most = (
+        within(method, budget, shapes, allow_over=True)[0] for budget in (scale[0], scale[-1])
     )
-    return tuple(field for field in first if first[field] != last[field])
+    return differing(least, most)
+
+
+def differing(one: Method, other: Method) -> tuple[str, ...]:
+    """The fields in which two of a kind differ."""
+    first, second = tables.table(one), tables.table(other)
+    return tuple(field for field in first if first[field] != second[field])
 
 
 def changed_fields(

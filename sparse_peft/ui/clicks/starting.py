@@ -26,7 +26,7 @@ from sparse_peft.planning import (
     sized,
 )
 from sparse_peft.planning.changes import repeats
-from sparse_peft.presets import CHANGED, SUFFIX, AnyPreset, MethodDefaults, Preset, rated
+from sparse_peft.presets import SUFFIX, AnyPreset, MethodDefaults, Preset, changed, rated
 from sparse_peft.runs import client
 from sparse_peft.runs.spec import ComparisonSpec, RunSpec
 from sparse_peft.runs.store import Store
@@ -203,10 +203,7 @@ def preset_of(draft: Draft, source: Source) -> AnyPreset:
             raise SpecError(f"unknown preset {draft.preset!r}.")
         preset = presets.preset(draft.preset, draft.task, source.family)
     made = {name: _changed(name, draft, preset) for name in draft.methods}
-    changed = {name: method for name, method in made.items() if method is not None}
-    if all(preset.methods.get(name) == method for name, method in changed.items()):
-        return preset
-    return replace(preset, name=preset.name + CHANGED, methods=preset.methods | changed)
+    return changed(preset, {name: ours for name, ours in made.items() if ours is not None})
 
 
 def _changed(name: str, draft: Draft, preset: AnyPreset) -> MethodDefaults | None:

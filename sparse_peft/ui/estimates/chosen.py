@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 from sparse_peft import presets, tables
 from sparse_peft.backbones import source as sources
@@ -12,7 +12,7 @@ from sparse_peft.errors import UserError
 from sparse_peft.methods import all_methods
 from sparse_peft.methods.method import Plan
 from sparse_peft.planning import rate, within
-from sparse_peft.presets import AnyPreset, ClassesPreset, Preset, rated
+from sparse_peft.presets import AnyPreset, ClassesPreset, P, Preset, rated
 from sparse_peft.report.marks import HUES
 from sparse_peft.tasks.dreambooth.recipe import Shared, Training, TrainSettings
 from sparse_peft.ui.classes import backbones as clips
@@ -31,8 +31,6 @@ PRESETS: dict[Task, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 UNNAMED, ANY_TOKEN = "subject", "sks"  # stand for words that are not typed yet: time needs some
-
-P = TypeVar("P", Preset, ClassesPreset)
 
 
 @dataclass(frozen=True)
@@ -143,7 +141,7 @@ def chosen(desk: Desk, draft: Draft | None = None) -> Chosen | None:
     if source is None:
         return None
     plain = presets.preset(draft.preset, draft.task, source.family)
-    changed = changed_by(plain, draft)
+    changed = with_changes(plain, draft)
     stop = dials.stop_of(plain.lora_ranks) if draft.stop is None else draft.stop
     steps = draft.steps or usual_steps(plain, draft)
     fields = {
@@ -153,13 +151,6 @@ def chosen(desk: Desk, draft: Draft | None = None) -> Chosen | None:
         desk.home, source, plain.shared.targets, fields, Plan(steps, draft.seed), plain.lora_ranks
     )
     return Chosen(draft, changed, plain, source, stop, counted)
-
-
-def changed_by(preset: AnyPreset, draft: Draft) -> AnyPreset:
-    """As `with_changes`, for a preset of whichever task."""
-    if isinstance(preset, ClassesPreset):
-        return with_changes(preset, draft)
-    return with_changes(preset, draft)
 
 
 def with_changes(preset: P, draft: Draft) -> P:

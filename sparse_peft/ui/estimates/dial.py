@@ -19,6 +19,7 @@ from sparse_peft.methods import method_named
 from sparse_peft.methods.file_sizes import expected_bytes
 from sparse_peft.methods.method import Method, Plan, Shapes
 from sparse_peft.planning import STOPS_EACH_SIDE, budget_scale, lora_rank_one, within
+from sparse_peft.planning.changes import differing
 
 EACH_DOUBLING = 4  # stops
 LAST_STOP = 2 * STOPS_EACH_SIDE
@@ -208,9 +209,7 @@ def _count(name: str, fields: Fields, asked: _Asked, plan: Plan) -> Counted:
         sizes = [_size(each, asked.backbone, shapes, plan) for each in fitted]
     except SpecError as error:
         return Counted((), None, (), str(error))
-    first, last = tables.table(fitted[0]), tables.table(fitted[-1])
-    sized_by = tuple(field for field in first if first[field] != last[field])
-    return Counted(tuple(sizes), span and span[0], sized_by)
+    return Counted(tuple(sizes), span and span[0], differing(fitted[0], fitted[-1]))
 
 
 def _size(method: Method, backbone: str, shapes: Shapes, plan: Plan) -> Size:
