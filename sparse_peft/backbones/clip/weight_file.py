@@ -1,5 +1,6 @@
 """Whether a file can be one of weights, told from its first bytes and its lists; no torch."""
 
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,7 +12,11 @@ START = 32  # bytes from the start, within which it stands
 LENGTH = 8  # bytes that say how long the header of a safetensors file is
 NUMPY = b"\x93NUMPY"
 TABLE = "/data.pkl"  # names of tensors in a ZIP of torch
-DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+# What zipfile raises at damaged lists and contents, and at encrypted ones.
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError),
+    *(NotImplementedError, ValueError, OverflowError),
+)
 
 
 def check_start(file: Path, title: str) -> None:

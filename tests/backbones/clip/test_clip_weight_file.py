@@ -1,6 +1,7 @@
 """A file that is none of weights is told from its first bytes, before anything is asked for it."""
 
 import socket
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,15 @@ def test_what_is_none_is_refused(tmp_path: Path, name: str, content: bytes) -> N
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BackboneError, match=rf"^ViT could not be loaded: .*{name} is damaged, or"):
         check_start(tmp_path / name, "ViT")
+
+
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "w.pt", "w") as archive:
+        archive.writestr("é/data.pkl", b"x")
+    content = (tmp_path / "w.pt").read_bytes()
+    (tmp_path / "w.pt").write_bytes(content.replace("é".encode(), b"\xff\xff"))
+    with pytest.raises(BackboneError, match="is damaged"):
+        check_start(tmp_path / "w.pt", "ViT")
 
 
 def test_a_table_of_tensors_that_has_changed_is_refused(tmp_path: Path) -> None:
